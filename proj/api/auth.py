@@ -1,0 +1,30 @@
+"""Who calls the API: a program with a bearer token, or a page with its session and CSRF token."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from ninja.security import HttpBearer, SessionAuth
+
+from proj.api.models import Token, digest
+
+
+class BearerAuth(HttpBearer):
+    """``Authorization: Bearer TOKEN``, as printed by ``manage.py create_token USER``."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> AbstractBaseUser | None:
+        found = Token.objects.select_related("user").filter(digest=digest(token)).first()
+        if found is None or not found.user.is_active:
+            return None
+        request.user = found.user  # type: ignore[assignment]
+        return found.user
+
+
+class PageAuth(SessionAuth):
+    """The session of somebody who signed in with a browser; unsafe methods need the CSRF token."""
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        return super().authenticate(request, key)
+
+
+AUTH = [BearerAuth(), PageAuth()]

@@ -1,0 +1,16 @@
+"""Errors of a task, sorted by the one thing that matters to the runtime: may another try succeed?"""
+
+from django.db import InterfaceError, OperationalError
+
+
+class Transient(Exception):  # noqa: N818  an adjective says what matters: Transient against Permanent
+    """It may succeed later: a time-out, a 503, a lock. The task is tried again, with backoff and jitter."""
+
+
+class Permanent(Exception):  # noqa: N818
+    """It can never succeed: a declined card, a damaged file. The task fails at once and is not tried again."""
+
+
+# What JobTask retries. A database that restarts, deadlocks or drops a connection is transient by nature; every
+# other exception is a bug or a refusal, and trying it again would only repeat it.
+RETRIED: tuple[type[Exception], ...] = (Transient, OperationalError, InterfaceError)

@@ -1,0 +1,87 @@
+"""Is the process alive, and can the system do its work? Two questions, two addresses."""
+
+import time
+from collections.abc import Callable
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+# Asking every worker what it consumes costs a broadcast and a wait; a probe each second need not repeat it.
+CONSUMERS_MAX_AGE = 5.0
+# How long workers have to answer. Those of one machine do in a few milliseconds.
+ANSWER_WITHIN = 1.0
+
+_consumed: tuple[float, set[str]] = (0.0, set())
+
+
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """The process answers. Asks nobody else: a database that is away is no reason to restart the web server."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """200 when the database, the broker and a consumer for every queue are there; else 503 and what is missing."""
+    report = {name: _verdict(check) for name, check in CHECKS.items()}
+    ready = all(verdict == "ok" for verdict in report.values())
+    return JsonResponse({"ready": ready, "checks": report}, status=200 if ready else 503)
+
+
+def check_database() -> None:
+    """Raise when the database does not answer."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def check_broker() -> None:
+    """Raise when the broker does not take a connection."""
+    with current_app.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=0, timeout=ANSWER_WITHIN)
+        broker.default_channel.client.ping()
+
+
+def check_consumers() -> None:
+    """Raise LookupError when a queue has no worker.
+
+    Raises:
+        LookupError: names the queues that nobody consumes.
+    """
+    missing = {queue.name for queue in settings.CELERY_TASK_QUEUES} - consumed_queues()
+    if missing:
+        raise LookupError(f"no worker consumes {', '.join(sorted(missing))}")
+
+
+def consumed_queues() -> set[str]:
+    """Return the names of the queues that live workers say they consume, at most five seconds old."""
+    global _consumed  # noqa: PLW0603  a cache of one value for the process
+    asked_at, names = _consumed
+    if not names or time.monotonic() - asked_at > CONSUMERS_MAX_AGE:
+        answers = current_app.control.inspect(timeout=ANSWER_WITHIN).active_queues() or {}
+        names = {queue["name"] for queues in answers.values() for queue in queues}
+        _consumed = (time.monotonic(), names)
+    return names
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "database": check_database,
+    "broker": check_broker,
+    "consumers": check_consumers,
+}
+
+
+def _verdict(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except LookupError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is not ready
+        # The kind only: a probe is public, and messages of drivers name hosts.
+        return type(error).__name__
+    return "ok"

@@ -1,0 +1,274 @@
+"""Settings: one file, driven by the environment, in reading order. Every value that is not a default says why."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+import structlog
+
+from proj.logs import logging_config, structlog_processors
+from proj.queues import DEFAULT, NORMAL, QUEUES, route_by_content, route_by_task
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# --- Where things are -------------------------------------------------------------------------------------------------
+
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATABASE_URL = env.str("DATABASE_URL")
+SECRET_KEY = env.str("SECRET_KEY")
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_celery_results",
+    "django_htmx",
+    "django_structlog",
+    "csp",
+    "ninja",  # serves the files of the API's documentation page
+    "proj.servers",
+    "proj.demo",
+    "proj.jobs",
+    "proj.api",
+    "orders",
+    "orders.payments",
+    "media",
+    "reports",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    # Binds the request's id and user to every log line, and sends them along with every task.
+    "django_structlog.middlewares.RequestMiddleware",
+]
+
+ROOT_URLCONF = "proj.urls"
+WSGI_APPLICATION = "proj.wsgi.application"
+ASGI_APPLICATION = "proj.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "proj" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        **env.db_url_config(DATABASE_URL),
+        # Connections are kept, by web and workers alike, and checked before their first query of each request or
+        # task: a database that restarted costs one reconnect, not one error.
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- People -----------------------------------------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_REDIRECT_URL = "orders:catalogue"
+LOGOUT_REDIRECT_URL = "orders:catalogue"
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "proj" / "static"]
+MEDIA_URL = "/uploads/"
+MEDIA_ROOT = VAR_DIR / "uploads"
+
+
+def _files(folder: str, **options: Any) -> dict[str, Any]:
+    return {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / folder, **options},
+    }
+
+
+STORAGES = {
+    "default": _files("uploads", base_url=MEDIA_URL),  # thumbnails: public under names nobody can guess
+    "quarantine": _files("quarantine", base_url=None),  # what people uploaded: never served
+    "reports": _files("reports", base_url=None),  # served by a view that checks who asks
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG  # development serves static files without collectstatic
+
+AVATAR_MAX_BYTES = 10 * 1024 * 1024
+# A whole upload is never held in memory: above 1 MB it goes to a temporary file as it arrives.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Security ---------------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],  # data: is the admin's own icons
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+    # Swagger UI starts itself with an inline script. It shows nothing that people have written.
+    "EXCLUDE_URL_PREFIXES": ["/api/docs"],
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+# Plain HTTP is for a developer's own machine; HTTPS=1 says that a proxy in front ends TLS.
+HTTPS = env.bool("HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes speak plain HTTP
+
+# --- Mail -------------------------------------------------------------------------------------------------------------
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+EMAIL_TIMEOUT = 10  # seconds: a mail server that hangs costs a retry, not a worker
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="shop@example.com")
+
+# --- Orders and payments ----------------------------------------------------------------------------------------------
+
+# From this amount on, in minor units, an order takes the critical queue, as an express order does.
+ORDERS_URGENT_AMOUNT = env.int("ORDERS_URGENT_AMOUNT", default=500_00)
+# An order that has not moved for so long has lost its message: the longest honest wait of a step is shorter.
+ORDERS_STUCK_AFTER = timedelta(seconds=env.int("ORDERS_STUCK_AFTER", default=120))
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+
+# --- Logs -------------------------------------------------------------------------------------------------------------
+
+LOGGING = logging_config(as_json=env.str("LOG_FORMAT", default="console") == "json", level=env.str("LOG_LEVEL", default="INFO"))
+structlog.configure(
+    processors=structlog_processors(),
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+# --- Celery: what is enqueued -----------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
+CELERY_TASK_QUEUES = QUEUES
+CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue is an error, not a queue that nobody consumes
+CELERY_TASK_DEFAULT_QUEUE = DEFAULT
+CELERY_TASK_ROUTES = [route_by_content, route_by_task]
+CELERY_TASK_DEFAULT_PRIORITY = NORMAL
+CELERY_TASK_INHERIT_PARENT_PRIORITY = True  # the next step of an urgent order is urgent
+# JSON only: whoever can write to the broker must not be able to run code.
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+
+# --- Celery: the broker -----------------------------------------------------------------------------------------------
+
+# How long a task may run at most, in seconds; the longest hard limit of any task is below it.
+VISIBILITY_TIMEOUT = env.int("CELERY_VISIBILITY_TIMEOUT", default=900)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A message whose worker vanished is delivered again after this. Shorter than a task's hard limit, it would be
+    # delivered while it still runs; longer, an order would wait for nothing.
+    "visibility_timeout": VISIBILITY_TIMEOUT,
+    # How often that is looked at: every 10 s, and not only at every tenth look (kombu's default is 100 s in all).
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "queue_order_strategy": "priority",  # without it queues take turns and priorities mean little
+    "priority_steps": [0, 3, 6, 9],
+    "sep": ":",
+    # A broker that does not answer: no call waits longer. Above kombu's blocking pop of 1 s.
+    "socket_connect_timeout": 1,
+    "socket_timeout": 1.9,
+    "socket_keepalive": True,
+    "health_check_interval": 10,  # a half-open connection is noticed in about 20 s, not 50
+    "global_keyprefix": env.str("CELERY_KEY_PREFIX", default=""),
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True  # workers may start before the broker
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # and wait for it as long as it takes
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+}
+
+# --- Celery: the workers ----------------------------------------------------------------------------------------------
+
+CELERY_TASK_ACKS_LATE = True  # a message is gone when its task is done, not when it begins
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would redeliver a task that kills its process without end;
+CELERY_TASK_RETRY_ON_WORKER_LOST = True  # this redelivers it max_retries times, then fails it
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker takes what it can run, so that priorities hold
+CELERY_WORKER_DISABLE_PREFETCH = True  # and on Redis not even one more while all its processes are busy
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # they are redelivered: stop the first run
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20  # seconds for running tasks to end at SIGTERM; the grace time is longer
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000  # a leak of a library never grows for weeks
+CELERY_WORKER_SEND_TASK_EVENTS = True  # Flower and exporters read them
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # logs are configured above, the same for web and workers
+CELERY_TASK_TRACK_STARTED = True  # "started" is a state people may see
+# Nets under tasks of libraries; every task of ours names its own limits.
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+
+# --- Celery: results --------------------------------------------------------------------------------------------------
+
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_EXTENDED = True  # name, arguments and worker beside the outcome: what the admin searches
+CELERY_RESULT_EXPIRES = timedelta(days=7)
+CELERY_RESULT_BACKEND_ALWAYS_RETRY = True  # a database that restarts does not lose an outcome
+CELERY_RESULT_BACKEND_MAX_RETRIES = 10  # the default is without end
+
+# --- Celery: beat -----------------------------------------------------------------------------------------------------
+
+CELERY_BEAT_SCHEDULER = "proj.jobs.scheduler:AdminScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 2  # seconds until an admin's edit is seen, at most
+CELERY_BEAT_SYNC_EVERY = 1  # a run is written down at once: a beat that is killed does not repeat it
+DJANGO_CELERY_BEAT_TZ_AWARE = True
