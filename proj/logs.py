@@ -36,7 +36,9 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
         level: the least severe level that is written, such as ``"INFO"``.
     """
     renderer: Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     return {
         "version": 1,

@@ -186,7 +186,9 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 
-LOGGING = logging_config(as_json=env.str("LOG_FORMAT", default="console") == "json", level=env.str("LOG_LEVEL", default="INFO"))
+LOGGING = logging_config(
+    as_json=env.str("LOG_FORMAT", default="console") == "json", level=env.str("LOG_LEVEL", default="INFO")
+)
 structlog.configure(
     processors=structlog_processors(),
     logger_factory=structlog.stdlib.LoggerFactory(),
@@ -247,7 +249,9 @@ CELERY_TASK_RETRY_ON_WORKER_LOST = True  # this redelivers it max_retries times,
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker takes what it can run, so that priorities hold
 CELERY_WORKER_DISABLE_PREFETCH = True  # and on Redis not even one more while all its processes are busy
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # they are redelivered: stop the first run
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20  # seconds for running tasks to end at SIGTERM; the grace time is longer
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = (
+    20  # seconds for running tasks to end at SIGTERM; the grace time is longer
+)
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000  # a leak of a library never grows for weeks
 CELERY_WORKER_SEND_TASK_EVENTS = True  # Flower and exporters read them

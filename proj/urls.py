@@ -26,7 +26,6 @@ for module in ("orders.api", "media.api", "reports.api", "proj.jobs.api"):
     api.add_router("", import_module(module).router)
 
 
-
 def api_docs(request: HttpRequest) -> HttpResponse:
     """Swagger UI over the API, from our own host."""
     return api.docs.render_page(request, api)

@@ -16,7 +16,7 @@ class BearerAuth(HttpBearer):
         found = Token.objects.select_related("user").filter(digest=digest(token)).first()
         if found is None or not found.user.is_active:
             return None
-        request.user = found.user  # type: ignore[assignment]
+        request.user = found.user
         return found.user
 
 

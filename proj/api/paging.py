@@ -16,7 +16,12 @@ Row = TypeVar("Row", bound=Model)
 
 
 def paginate(
-    queryset: QuerySet[Row], cursor: str | None, limit: int, serialize: Callable[[Row], Any], *, field: str = "-pk"
+    queryset: QuerySet[Row],
+    cursor: str | None,
+    limit: int,
+    serialize: Callable[[Row], Any],
+    *,
+    field: str = "-pk",
 ) -> dict[str, Any]:
     """Return one page of a queryset.
 
@@ -52,6 +57,8 @@ def _position(queryset: QuerySet[Row], name: str, cursor: str) -> Any:
     try:
         text = base64.urlsafe_b64decode(cursor.encode()).decode()
         meta = queryset.model._meta  # noqa: SLF001  Django's documented API in spite of its name
-        return (meta.pk if name == "pk" else meta.get_field(name)).to_python(text)
+        return meta.get_field(meta.pk.name if name == "pk" else name).to_python(text)  # type: ignore[union-attr]
     except (binascii.Error, ValueError, ValidationError) as error:  # UnicodeError is a ValueError
-        raise Problem(422, "bad_cursor", "The cursor is not valid; pass on next of the page before.") from error
+        raise Problem(
+            422, "bad_cursor", "The cursor is not valid; pass on next of the page before."
+        ) from error

@@ -57,7 +57,8 @@ def install(api: NinjaAPI) -> None:
 
 def _invalid(error: ValidationError) -> Problem:
     errors = [
-        {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]} for item in error.errors
+        {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+        for item in error.errors
     ]
     return Problem(422, "invalid", "The request is not valid; errors says where.", errors=errors)
 

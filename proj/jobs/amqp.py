@@ -22,7 +22,7 @@ class OnCommitAMQP(AMQP):
     """
 
     def _create_task_sender(self) -> Any:
-        publish = super()._create_task_sender()
+        publish = super()._create_task_sender()  # type: ignore[misc]  # not in the stubs
 
         def send_task_message(producer: Any, name: str, message: Any, **options: Any) -> Any:
             if not transaction.get_connection().in_atomic_block:

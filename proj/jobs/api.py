@@ -83,7 +83,9 @@ def list_jobs(request: HttpRequest, filters: Query[JobFilter]) -> dict[str, Any]
         rows = rows.filter(status__in=_stored_states(filters.state))
     if filters.task is not None:
         rows = rows.filter(task_name=filters.task)
-    return paginate(rows, filters.cursor, filters.limit, lambda row: describe(row, subjects.find(row.task_id)))
+    return paginate(
+        rows, filters.cursor, filters.limit, lambda row: describe(row, subjects.find(row.task_id))
+    )
 
 
 def describe(result: TaskResult, subject: subjects.Subject | None) -> dict[str, Any]:
@@ -97,8 +99,8 @@ def describe(result: TaskResult, subject: subjects.Subject | None) -> dict[str, 
         "subject": subject.label if subject else None,
         "progress": stored if result.status == PROGRESS else None,
         "error": _error(stored) if result.status in states.EXCEPTION_STATES else None,
-        "created_at": result.date_created,
-        "started_at": result.date_started,
+        "created_at": result.date_created,  # type: ignore[attr-defined]  # the package is untyped
+        "started_at": result.date_started,  # type: ignore[attr-defined]
         "finished_at": result.date_done if finished else None,
     }
 

@@ -6,14 +6,15 @@ connection: look at it where a request begins and ends, and check its health bef
 treated here as a request is there.
 """
 
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from celery.fixups.django import DjangoFixup, DjangoWorkerFixup
+from celery.fixups.django import DjangoFixup, DjangoWorkerFixup  # type: ignore[attr-defined]  # stubs are older
 from django.db import close_old_connections
 
 
-class KeepingWorkerFixup(DjangoWorkerFixup):
+class KeepingWorkerFixup(DjangoWorkerFixup):  # type: ignore[misc]
     """Keeps connections between tasks; closes those that are broken or past ``CONN_MAX_AGE``."""
 
     def close_database(self, **_: Any) -> None:
@@ -23,13 +24,13 @@ class KeepingWorkerFixup(DjangoWorkerFixup):
 class KeepingFixup(DjangoFixup):
     """Celery's Django fixup with :class:`KeepingWorkerFixup` inside."""
 
-    @property
-    def worker_fixup(self) -> DjangoWorkerFixup:
-        if self._worker_fixup is None:
-            self._worker_fixup = KeepingWorkerFixup(self.app)
-        return self._worker_fixup
+    @cached_property
+    def worker_fixup(self) -> KeepingWorkerFixup:
+        return KeepingWorkerFixup(self.app)
 
 
-def fixup(app: Celery) -> DjangoFixup:
+def fixup(app: Celery) -> KeepingFixup:
     """Install the fixup on ``app``; named and called as Celery's ``fixups`` argument wants it."""
-    return KeepingFixup(app).install()
+    keeping = KeepingFixup(app)
+    keeping.install()
+    return keeping

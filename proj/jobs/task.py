@@ -21,7 +21,7 @@ _AUTORETRY_OPTIONS = {
 _REQUIRED = ("queue", "soft_time_limit", "time_limit")
 
 
-class JobTask(Task):  # type: ignore[misc]  # celery.Task is untyped
+class JobTask(Task[Any, Any]):
     """The base class of every task of this project; ``shared_task`` uses it by itself.
 
     A definition must give ``name``, ``queue``, ``soft_time_limit`` and ``time_limit`` (seconds). The soft limit
@@ -55,7 +55,7 @@ class JobTask(Task):  # type: ignore[misc]  # celery.Task is untyped
         if missing:
             raise TypeError(f"task {cls.__dict__['name']!r} must say {', '.join(missing)}")
         cls.home_queue = cls.__dict__["queue"]
-        del cls.queue
+        delattr(cls, "queue")  # see home_queue
 
     def progress(self, done: int, total: int, step: str = "") -> None:
         """Store the custom state PROGRESS with how far the work has come.

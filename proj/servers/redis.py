@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from proj.servers.errors import ServerError
 from proj.servers.state import LOOPBACK, is_free, load_endpoint, private_folder, save_endpoint, write_private
@@ -96,6 +98,7 @@ class Redis:
             password=self.endpoint.password,
             socket_timeout=5,
             socket_connect_timeout=5,
+            retry=Retry(NoBackoff(), 0),  # by default a refused connection is tried for three seconds
         )
         try:
             return int(client.info("server")["process_id"])

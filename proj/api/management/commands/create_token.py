@@ -17,6 +17,8 @@ class Command(BaseCommand):
         try:
             user = users.objects.get_by_natural_key(username)
         except users.DoesNotExist:
-            raise CommandError(f"there is no user {username!r}; manage.py createsuperuser makes one") from None
+            raise CommandError(
+                f"there is no user {username!r}; manage.py createsuperuser makes one"
+            ) from None
         _, text = Token.issue(user)
         self.stdout.write(text)

@@ -35,7 +35,12 @@ def ensure(entry: Entry) -> bool:
 def _timing(when: Crontab | timedelta) -> dict[str, CrontabSchedule | IntervalSchedule]:
     if isinstance(when, Crontab):
         crontab, _ = CrontabSchedule.objects.get_or_create(
-            minute=when.minute, hour=when.hour, timezone="UTC", day_of_week="*", day_of_month="*", month_of_year="*"
+            minute=when.minute,
+            hour=when.hour,
+            timezone="UTC",
+            day_of_week="*",
+            day_of_month="*",
+            month_of_year="*",
         )
         return {"crontab": crontab}
     interval, _ = IntervalSchedule.objects.get_or_create(
