@@ -1,0 +1,5 @@
+"""A stand-in payment provider: a separate process that speaks Stripe's wire protocol for payment intents.
+
+It imports nothing of the shop and keeps its own books in SQLite, so that what the provider believes can be
+compared with what the shop believes. No real card ever works here, only Stripe's test payment methods.
+"""
