@@ -1,12 +1,29 @@
 """The Celery app: configured by the ``CELERY_`` settings, tasks found in every installed app."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proj.settings")
 
-app = Celery(
+# Seconds that one try to publish may wait for a broker that accepts connections and never answers. A publish is tried
+# twice, because an idle connection may have gone stale: a web request pays less than two seconds, and only then.
+PUBLISH_TIMEOUT = 0.9
+
+
+class ShopCelery(Celery):
+    """Celery with connections for publishing that give up sooner than those of a consumer."""
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Connection:
+        patience = {"socket_timeout": PUBLISH_TIMEOUT, "socket_connect_timeout": PUBLISH_TIMEOUT}
+        options["transport_options"] = {**patience, **(options.get("transport_options") or {})}
+        connection: Connection = super().connection_for_write(url, **options)
+        return connection
+
+
+app = ShopCelery(
     "proj",
     amqp="proj.jobs.amqp:OnCommitAMQP",
     task_cls="proj.jobs.task:JobTask",

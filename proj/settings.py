@@ -225,9 +225,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "queue_order_strategy": "priority",  # without it queues take turns and priorities mean little
     "priority_steps": [0, 3, 6, 9],
     "sep": ":",
-    # A broker that does not answer: no call waits longer. Above kombu's blocking pop of 1 s.
-    "socket_connect_timeout": 1,
-    "socket_timeout": 1.9,
+    # A broker that does not answer: no call of a worker waits longer (a publish waits less: proj/celery.py).
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 10,  # a half-open connection is noticed in about 20 s, not 50
     "global_keyprefix": env.str("CELERY_KEY_PREFIX", default=""),
