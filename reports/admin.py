@@ -1,0 +1,42 @@
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from reports import services
+from reports.models import Report
+
+
+@admin.register(Report)
+class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    """Reports are looked at here, and cancelled; they are asked for on their page or through the API."""
+
+    list_display = ["__str__", "status", "days_summed", "rows", "owner", "created_at", "finished_at"]
+    list_filter = ["status", "kind", "created_at"]
+    list_select_related = ["owner"]
+    search_fields = ["public_id", "task_id", "owner__username", "error"]
+    date_hierarchy = "created_at"
+    actions = ["cancel_reports"]
+    exclude = ["file"]
+
+    @admin.display(description="days summed")
+    def days_summed(self, report: Report) -> str:
+        return f"{report.progress_done} of {report.progress_total}"
+
+    @admin.display(description="page")
+    def page(self, report: Report) -> str:
+        return format_html('<a href="{}">{}</a>', report.get_absolute_url(), report.public_id)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Report | None = None) -> list[str]:  # noqa: ARG002
+        return [field.name for field in Report._meta.fields if field.name != "file"] + ["page"]  # noqa: SLF001
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  a row alone starts no work
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Report | None = None) -> bool:  # noqa: ARG002
+        return False  # the nightly clean-up deletes a report together with its file
+
+    @admin.action(description="Cancel the selected reports", permissions=["change"])
+    def cancel_reports(self, request: HttpRequest, reports: QuerySet[Report]) -> None:
+        cancelled = sum(services.cancel_report(pk) for pk in reports.values_list("pk", flat=True))
+        self.message_user(request, f"{cancelled} reports were cancelled.", messages.SUCCESS)

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class ReportsConfig(AppConfig):
+    name = "reports"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make known what expires here and whose tasks these are."""
+        from reports import purges, subjects  # noqa: PLC0415  models are there only when apps are ready
+
+        purges.register_all()
+        subjects.register_all()

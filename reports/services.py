@@ -1,0 +1,193 @@
+"""What can be done with a report. Each function owns its transactions and may run twice."""
+
+from datetime import date, timedelta
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from proj.jobs.errors import Permanent
+from reports import files, pipeline, sales
+from reports.errors import ReportRefused
+from reports.models import Report, ReportDay
+
+MAX_DAYS = 366
+# A report that has not moved for this long lost a message on the way; a chunk of days takes well under a minute.
+STUCK_AFTER = timedelta(minutes=5)
+# Resumed so often without an end, it never will.
+GIVE_UP_AFTER = timedelta(hours=24)
+
+
+def request_report(
+    owner: User | None,
+    first: date,
+    last: date,
+    *,
+    kind: str = Report.Kind.DAILY_SALES,
+) -> Report:
+    """Accept a report and start its work.
+
+    Args:
+        owner: who asked; None for the schedule, which has one live report for the same days however often it asks.
+        first: the first day.
+        last: the last day, which is part of the report; at most today.
+        kind: a ``Report.Kind``.
+
+    Raises:
+        ReportRefused: the days are not ones that a report can have.
+    """
+    check_days(first, last)
+    try:
+        with transaction.atomic():
+            report = Report.objects.create(
+                owner=owner,
+                kind=kind,
+                date_from=first,
+                date_to=last,
+                progress_total=(last - first).days + 1,
+                step="waiting",
+            )
+            start(report)
+    except IntegrityError:
+        if owner is not None:
+            raise
+        # The schedule's reports are unique: this one is being made, or was made before.
+        return Report.objects.scheduled().get(kind=kind, date_from=first, date_to=last)
+    return report
+
+
+def check_days(first: date, last: date) -> None:
+    """Refuse days that no report can have.
+
+    Raises:
+        ReportRefused: in the wrong order, in the future, or more than ``MAX_DAYS``.
+    """
+    if first > last:
+        raise ReportRefused("dates_reversed", "The first day is after the last day.")
+    if last > timezone.now().date():
+        raise ReportRefused("date_in_future", "A report cannot include days that are still to come.")
+    if (last - first).days >= MAX_DAYS:
+        raise ReportRefused("too_many_days", f"A report covers at most {MAX_DAYS} days.")
+
+
+def start(report: Report) -> None:
+    """Start whatever the report still owes, as part of the caller's transaction."""
+    report.task_id = pipeline.start(report.pk, missing_days(report))
+    report.save(update_fields=["task_id", "updated_at"])
+
+
+def missing_days(report: Report) -> list[date]:
+    """Tell the days that have not been summed, in order."""
+    summed = set(report.days.values_list("day", flat=True))
+    days = (report.date_from + timedelta(days=n) for n in range(report.progress_total))
+    return [day for day in days if day not in summed]
+
+
+def sum_days(report_id: int, first: date, last: date) -> int:
+    """Sum the days from ``first`` to ``last``, replacing what an earlier run may have left.
+
+    Returns:
+        How many days were summed; 0 when the report has ended meanwhile.
+    """
+    rows = list(sales.with_empty_days(sales.daily_totals(first, last), first, last))
+    with transaction.atomic():
+        # The lock serialises the chunks of one report, so that the count below sees each other's days.
+        report = Report.objects.select_for_update().unfinished().filter(pk=report_id).first()
+        if report is None:
+            return 0
+        report.days.filter(day__range=(first, last)).delete()
+        ReportDay.objects.bulk_create(ReportDay(report=report, **row._asdict()) for row in rows)
+        report.status = Report.Status.RUNNING
+        report.started_at = report.started_at or timezone.now()
+        report.progress_done = report.days.values("day").distinct().count()
+        report.step = "summing"
+        report.save(update_fields=["status", "started_at", "progress_done", "step", "updated_at"])
+    return (last - first).days + 1
+
+
+def write_report(report_id: int, progress: files.Progress) -> int:
+    """Write the file under a name of its own, then publish it: nobody ever sees half a file.
+
+    Args:
+        report_id: the report's primary key.
+        progress: told (rows written, rows in all, step) now and then.
+
+    Returns:
+        How many rows the file has; 0 when the report had ended already.
+
+    Raises:
+        Permanent: days are missing, so there is nothing to write yet.
+    """
+    report = Report.objects.unfinished().filter(pk=report_id).first()
+    if report is None:
+        return 0
+    if missing_days(report):
+        raise Permanent("Some days have not been summed.")
+    Report.objects.filter(pk=report_id).update(step="writing", updated_at=timezone.now())
+    name, rows = files.write(report, progress)
+    now = timezone.now()
+    published = (
+        Report.objects.unfinished()
+        .filter(pk=report_id)
+        .update(
+            status=Report.Status.READY,
+            file=name,
+            rows=rows,
+            step="",
+            started_at=report.started_at or now,
+            finished_at=now,
+            updated_at=now,
+        )
+    )
+    if not published:  # cancelled meanwhile, or a twin of this task was faster
+        files.discard(name)
+        return 0
+    return rows
+
+
+def fail_report(report_id: int, error: str) -> bool:
+    """End a report that cannot be made; one that has ended stays as it is. Tells whether anything changed."""
+    return end_early(report_id, Report.Status.FAILED, error)
+
+
+def cancel_report(report_id: int) -> bool:
+    """Stop a report; its tasks notice when they next look. Tells whether it was still to be stopped."""
+    return end_early(report_id, Report.Status.CANCELLED, "")
+
+
+def end_early(report_id: int, status: Report.Status, error: str) -> bool:
+    now = timezone.now()
+    unfinished = Report.objects.unfinished().filter(pk=report_id)
+    return bool(unfinished.update(status=status, error=error, step="", finished_at=now, updated_at=now))
+
+
+def build_daily_report() -> Report:
+    """Ask for yesterday's report on behalf of the schedule: once a day, however often this is called."""
+    yesterday = timezone.now().date() - timedelta(days=1)
+    return request_report(None, yesterday, yesterday)
+
+
+def resume_stuck_reports(older_than: timedelta = STUCK_AFTER) -> int:
+    """Start again what lost a message on the way: only the days that are missing, or only the file.
+
+    Args:
+        older_than: a report that moved later than this long ago is left alone.
+
+    Returns:
+        How many reports were resumed; those given up are not counted.
+    """
+    now = timezone.now()
+    resumed = 0
+    for report_id in (
+        Report.objects.unfinished().filter(updated_at__lt=now - older_than).values_list("pk", flat=True)
+    ):
+        with transaction.atomic():
+            report = Report.objects.stuck(now - older_than).filter(pk=report_id).first()
+            if report is None:
+                continue
+            if report.created_at < now - GIVE_UP_AFTER:
+                fail_report(report.pk, "It was started again and again for a day and never finished.")
+                continue
+            start(report)
+            resumed += 1
+    return resumed

@@ -1,0 +1,54 @@
+"""The tasks of reports and of the nightly clean-up. Each may run twice."""
+
+from datetime import date
+from typing import Any
+
+from celery import shared_task
+from celery.result import AsyncResult
+
+from proj.jobs.task import JobTask
+from reports import retention, services
+
+
+@shared_task(name="reports.sum_days", queue="bulk", bind=True, soft_time_limit=120, time_limit=150)  # type: ignore[arg-type]  # the stubs know no base class of ours
+def sum_days(self: JobTask, report_id: int, first: str, last: str) -> int:
+    """Sum the days from ``first`` to ``last`` (ISO dates, both included) into the report's rows."""
+    self.progress(0, 1, f"summing {first} to {last}")
+    return services.sum_days(report_id, date.fromisoformat(first), date.fromisoformat(last))
+
+
+@shared_task(name="reports.write_report", queue="bulk", bind=True, soft_time_limit=120, time_limit=150)  # type: ignore[arg-type]
+def write_report(self: JobTask, report_id: int) -> int:
+    """Write the report's file and publish it. Returns its rows."""
+    return services.write_report(report_id, self.progress)
+
+
+@shared_task(name="reports.fail_report", queue="bulk", soft_time_limit=20, time_limit=30)
+def fail_report(failed_id: str, report_id: int) -> bool:
+    """Errback: end the report with what its failed task, ``failed_id``, left as its error."""
+    return services.fail_report(report_id, str(AsyncResult(failed_id).result))
+
+
+@shared_task(name="reports.build_daily_report", queue="bulk", soft_time_limit=20, time_limit=30)
+def build_daily_report() -> str:
+    """Ask for yesterday's report, once however often this runs. Returns its public id."""
+    return str(services.build_daily_report().public_id)
+
+
+@shared_task(name="reports.resume_stuck_reports", queue="bulk", soft_time_limit=60, time_limit=90)
+def resume_stuck_reports() -> int:
+    """Start again the reports that have not moved for a while. Returns how many."""
+    return services.resume_stuck_reports()
+
+
+# The hard limit stays below the broker's visibility timeout (900 s), or the task would be delivered a second time.
+@shared_task(name="reports.clean_up", queue="bulk", soft_time_limit=660, time_limit=720)
+def clean_up() -> dict[str, Any]:
+    """Delete everything that has expired, in small batches, until done or out of time. Returns counts by name."""
+    return retention.run(retention.everything()).as_dict()
+
+
+@shared_task(name="reports.purge_results", queue="bulk", soft_time_limit=660, time_limit=720)
+def purge_results() -> dict[str, Any]:
+    """Delete expired task results alone, for schedules that want them gone more often. Returns counts by name."""
+    return retention.run(retention.results()).as_dict()
