@@ -1,5 +1,6 @@
 """The files of reports: written aside under a fresh name, so that publishing one is a change of one row."""
 
+import io
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator

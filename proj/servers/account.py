@@ -39,7 +39,9 @@ def server_account() -> pwd.struct_passwd | None:
         check=False,
     )
     if made.returncode != 0:
-        raise ServerError(f"PostgreSQL does not run as root, and useradd {NAME} failed: {made.stderr.strip()}")
+        raise ServerError(
+            f"PostgreSQL does not run as root, and useradd {NAME} failed: {made.stderr.strip()}"
+        )
     say(f"made the system user {NAME}: PostgreSQL does not run as root")
     return pwd.getpwnam(NAME)
 

@@ -47,7 +47,9 @@ class Lease:
         try:
             private_folder(self.folder)
         except OSError as error:
-            raise ServerError(f"Cannot use {self.folder}: {error.strerror}. It may belong to another user.") from error
+            raise ServerError(
+                f"Cannot use {self.folder}: {error.strerror}. It may belong to another user."
+            ) from error
         with self._one_at_a_time():
             self._users = (self.folder / "users.lock").open("a")
             fcntl.flock(self._users, fcntl.LOCK_SH)
@@ -65,15 +67,22 @@ class Lease:
             return
         self._users.close()
         self._users = None
+        self.stop_if_unused()
+
+    def stop_if_unused(self) -> bool:
+        """Stop the servers if nobody uses them, and say whether nobody did."""
+        if not self.folder.exists():
+            return True
         with self._one_at_a_time(), (self.folder / "users.lock").open("a") as users:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return
+                return False
             for server_class in SERVERS.values():
                 server = server_class(self.folder)
                 if server.is_running():
                     server.stop()
+            return True
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

@@ -70,7 +70,9 @@ class Postgres:
             save_endpoint(self.folder, "postgres", self.endpoint)
             self._make_data(programs)
         elif (found := version.read_text().strip()) != MAJOR:
-            raise ServerError(f"{self.data} was made by PostgreSQL {found} and this is {MAJOR}: move it away.")
+            raise ServerError(
+                f"{self.data} was made by PostgreSQL {found} and this is {MAJOR}: move it away."
+            )
         if not self._is_starting(programs):
             self._launch(programs)
         self._wait()
@@ -119,7 +121,9 @@ class Postgres:
         deadline = time.monotonic() + START_SECONDS
         while not self.is_running():
             if time.monotonic() > deadline:
-                raise ServerError(f"PostgreSQL does not answer on port {self.endpoint.port}.\n{self._log_tail()}")
+                raise ServerError(
+                    f"PostgreSQL does not answer on port {self.endpoint.port}.\n{self._log_tail()}"
+                )
             time.sleep(0.1)
 
     def _log_tail(self) -> str:
@@ -130,7 +134,10 @@ class Postgres:
     def _ensure_database(self) -> None:
         with _connect(self.endpoint) as connection:
             connection.autocommit = True
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
+            if (
+                connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+                is None
+            ):
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
 

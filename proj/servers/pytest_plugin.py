@@ -4,6 +4,7 @@ The workers of pytest-xdist inherit the environment of the controller, and with 
 """
 
 import os
+import secrets
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,4 +21,5 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         lease = Lease(Path(early_config.rootpath, "var", "test"), names, durable=False)
         early_config.add_cleanup(lease.leave)
         os.environ.update(lease.enter())
+    os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
     return (yield)
