@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -100,10 +101,8 @@ def _belongs(process: psutil.Process, record: Record, var_dir: Path) -> bool:
 
 
 def _signal(process: psutil.Process, action: str) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         getattr(process, action)()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _file(var_dir: Path) -> Path:
