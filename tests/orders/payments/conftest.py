@@ -1,0 +1,3 @@
+from tests.sandbox import sandbox, shared_sandbox
+
+__all__ = ["sandbox", "shared_sandbox"]
