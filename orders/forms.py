@@ -1,0 +1,57 @@
+"""What people send from the pages. Each form checks shapes; what is possible is for the services to say."""
+
+from django import forms
+
+from orders.carts import MAX_QUANTITY
+
+#: The provider's test cards: no real card is asked for anywhere.
+TEST_CARDS = {
+    "pm_card_visa": "Visa, ends in 4242: is accepted",
+    "pm_card_mastercard": "Mastercard, ends in 4444: is accepted",
+    "pm_card_chargeDeclined": "Visa, ends in 0002: is declined",
+    "pm_card_chargeDeclinedInsufficientFunds": "Visa, ends in 9995: declined, not enough money",
+}
+
+
+class SearchForm(forms.Form):
+    q = forms.CharField(
+        label="Search the shop",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": "Name or number", "enterkeyhint": "search"}
+        ),
+    )
+
+
+class CartForm(forms.Form):
+    """A form that is too small to be shown again with its errors: they become one message."""
+
+    def problems(self) -> list[str]:
+        return [str(error) for errors in self.errors.values() for error in errors]
+
+
+class AddToCartForm(CartForm):
+    sku = forms.CharField(max_length=64)
+    quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY)
+
+
+class ChangeQuantityForm(CartForm):
+    sku = forms.CharField(max_length=64)
+    quantity = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY)
+
+
+class CheckoutForm(forms.Form):
+    """`checkout_key` makes two clicks one order; `agreed_amount` is the total that the person saw."""
+
+    checkout_key = forms.UUIDField(widget=forms.HiddenInput)
+    agreed_amount = forms.IntegerField(widget=forms.HiddenInput)
+    express = forms.BooleanField(
+        required=False, label="Express", help_text="It overtakes the orders that are not."
+    )
+    payment_method = forms.ChoiceField(
+        label="Card",
+        choices=list(TEST_CARDS.items()),
+        widget=forms.RadioSelect,
+        help_text="These are test cards of the payment sandbox: no money moves.",
+    )

@@ -1,0 +1,73 @@
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Sum
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from orders.errors import TooLate
+from orders.forms import TEST_CARDS
+from orders.models import Order
+from orders.services import cancel_order
+from orders.timeline import read_timeline
+from orders.views.requests import Request, SignedInRequest, go_sign_in
+
+PAGE_SIZE = 20
+
+
+def order_of(request: SignedInRequest, public_id: UUID) -> Order:
+    """Return the customer's own order; somebody else's does not exist for them."""
+    return get_object_or_404(Order.objects.of(request.user.pk), public_id=public_id)
+
+
+@require_safe
+@login_required
+def order_list(request: SignedInRequest) -> HttpResponse:
+    """The customer's orders, newest first."""
+    orders = Order.objects.of(request.user.pk).annotate(items=Sum("lines__quantity"))
+    page = Paginator(orders, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "orders/list.html", {"page": page})
+
+
+@require_safe
+@never_cache
+def order_detail(request: Request, public_id: UUID) -> HttpResponse:
+    """One order and how far it is. Asked by htmx, only the latter.
+
+    `seen` names what the page shows already: if nothing has happened since, the answer is 204, so that nothing is
+    swapped and nothing read out again.
+    """
+    if not request.user.is_authenticated:
+        return go_sign_in(request, request.path)
+    order = order_of(request, public_id)
+    timeline = read_timeline(order, order.steps.all())
+    context = {"order": order, "timeline": timeline}
+    if not request.htmx:
+        context |= {
+            "lines": order.lines.all(),
+            "card": TEST_CARDS.get(order.payment_method, order.payment_method),
+        }
+        return render(request, "orders/detail.html", context)
+    if request.GET.get("seen") == timeline.seen:
+        return HttpResponse(status=204)
+    return render(request, "orders/_progress.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Ask whether to cancel, then try, and say honestly what came of it."""
+    order = order_of(request, public_id)
+    if request.method != "POST":
+        return render(request, "orders/cancel.html", {"order": order})
+    try:
+        cancel_order(order.pk, actor=request.user.get_username())
+    except TooLate as refusal:
+        messages.error(request, f"It was too late to cancel. {refusal.detail}")
+    else:
+        messages.success(request, "Your order is cancelled. You have not been charged.")
+    return redirect(order)
