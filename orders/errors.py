@@ -3,7 +3,7 @@
 from orders.states import Status
 
 
-class OrderRefused(Exception):
+class OrderRefused(Exception):  # noqa: N818  what happened, as a sentence would say it
     """An order that cannot be placed as asked. Nothing has been stored.
 
     `code` is for programs and never changes; `detail` is a sentence for people.
@@ -83,7 +83,7 @@ class IdempotencyMismatch(OrderRefused):
         super().__init__("This idempotency key was used for a different order.")
 
 
-class TooLate(Exception):
+class TooLate(Exception):  # noqa: N818
     """The order can no longer be cancelled."""
 
     code = "too_late"
@@ -93,7 +93,7 @@ class TooLate(Exception):
         self.detail = detail
 
 
-class IllegalTransition(Exception):
+class IllegalTransition(Exception):  # noqa: N818
     """A step in a life that orders do not have: a mistake in the code, never in the request."""
 
     def __init__(self, order_id: int, from_status: Status, to_status: Status) -> None:
@@ -102,7 +102,7 @@ class IllegalTransition(Exception):
         self.to_status = to_status
 
 
-class StockTooLow(Exception):
+class StockTooLow(Exception):  # noqa: N818
     """The stock on hand cannot be less than what live orders have reserved."""
 
     def __init__(self, sku: str, reserved: int) -> None:

@@ -18,8 +18,8 @@ def lock_order(order_id: int) -> "Order":
     `no_key`: rows that point at the order (a step, an event) may still be written by others.
     Raises Order.DoesNotExist.
     """
-    orders: QuerySet[Order] = apps.get_model("orders", "Order")._default_manager.all()
-    return orders.select_for_update(of=("self",), no_key=True).get(pk=order_id)
+    model: type[Order] = apps.get_model("orders", "Order")
+    return model.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
 
 
 def lock_stock_of(order: "Order") -> list["StockItem"]:
@@ -27,13 +27,19 @@ def lock_stock_of(order: "Order") -> list["StockItem"]:
 
     PostgreSQL locks rows in the order in which the query returns them, hence the sort.
     """
-    stock: QuerySet[StockItem] = apps.get_model("orders", "StockItem")._default_manager.all()
+    model: type[StockItem] = apps.get_model("orders", "StockItem")
     return list(
-        stock.filter(product__order_lines__order=order)
+        model.objects.filter(product__order_lines__order=order)
         .select_related("product")
         .order_by("product__sku")
         .select_for_update(of=("self",), no_key=True)
     )
+
+
+def lock_stock(product_id: int) -> "StockItem":
+    """The stock of one product, for whoever holds no other lock. A product without a row gets an empty one."""
+    model: type[StockItem] = apps.get_model("orders", "StockItem")
+    return model.objects.select_for_update(no_key=True).get_or_create(product_id=product_id)[0]
 
 
 def skip_locked_orders(orders: "QuerySet[Order]") -> "QuerySet[Order]":

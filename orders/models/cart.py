@@ -10,7 +10,8 @@ from orders.models.catalogue import Product
 
 class Cart(models.Model):
     """What a customer means to order. `checkout_key` is the idempotency key of its next checkout: two clicks,
-    or two tabs, place one order. It changes when an order is placed."""
+    or two tabs, place one order. It changes when an order is placed.
+    """
 
     customer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="cart")
     checkout_key = models.UUIDField(default=uuid.uuid4)

@@ -1,12 +1,13 @@
 """What happened to an order: the events people read, and the state of each background step."""
 
+from datetime import datetime
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from orders.states import Step, StepState
+from orders.states import Status, Step, StepState
 
 
 class OrderEvent(models.Model):
@@ -28,13 +29,22 @@ class OrderEvent(models.Model):
 
 
 class OrderStepQuerySet(models.QuerySet["OrderStep"]):
-    def waiting(self) -> Self:
-        """Not begun, or between two tries."""
-        return self.filter(state__in=[StepState.QUEUED, StepState.RETRYING])
-
     def unsettled(self) -> Self:
         """Neither succeeded nor cancelled: a run of the task may still say what became of it."""
         return self.exclude(state__in=[StepState.SUCCEEDED, StepState.CANCELLED])
+
+    def running(self) -> Self:
+        return self.filter(state=StepState.RUNNING)
+
+    def end_with(self, status: Status, *, reason: str, moment: datetime) -> None:
+        """Settle the steps of an order that ends early: the one that had begun failed, unless the order was
+        called off, and those whose turn never came are cancelled.
+        """
+        steps = self.unsettled()
+        if status != Status.CANCELLED:
+            begun = steps.exclude(state__in=[StepState.QUEUED, StepState.FAILED])
+            begun.update(state=StepState.FAILED, error=reason, finished_at=moment)
+        steps.exclude(state=StepState.FAILED).update(state=StepState.CANCELLED, finished_at=moment)
 
 
 class OrderStep(models.Model):

@@ -16,7 +16,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
 class Notification(models.Model):
     """A message to the customer of an order. The row is the claim: without it nothing is sent, and once sent
-    nothing is sent again."""
+    nothing is sent again.
+    """
 
     order = models.ForeignKey("orders.Order", models.CASCADE, related_name="notifications")
     kind = models.CharField(max_length=20, choices=NotificationKind)
@@ -37,3 +38,8 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} for order {self.order_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Sent, or known to be impossible to send."""
+        return self.sent_at is not None or self.error != ""

@@ -12,7 +12,7 @@ from orders import locks
 from orders.errors import IllegalTransition
 from orders.models.catalogue import MAX_AMOUNT, Product
 from orders.models.journal import OrderEvent, OrderStep
-from orders.states import CANCELLABLE, FINAL, LIVE, TRANSITIONS, Status, StepState
+from orders.states import CANCELLABLE, FINAL, LIVE, TRANSITIONS, Status
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -105,10 +105,8 @@ class Order(models.Model):
             fields.append("reason")
         self.save(update_fields=fields)
         self.note(status, actor=actor, from_status=stored, detail={**(detail or {}), "reason": reason})
-        if status in FINAL:
-            OrderStep.objects.filter(order=self).waiting().update(
-                state=StepState.CANCELLED, finished_at=self.updated_at
-            )
+        if status in FINAL and status != Status.COMPLETED:
+            OrderStep.objects.filter(order=self).end_with(status, reason=reason, moment=self.updated_at)
         return True
 
     def note(

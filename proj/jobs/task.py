@@ -72,7 +72,7 @@ class JobTask(Task[Any, Any]):
 
 
 def _refuse_unknown_options(cls: type[JobTask]) -> None:
-    known = set(dir(JobTask)) | _AUTORETRY_OPTIONS | {"queue"}
+    known = set(dir(cls.__mro__[1])) | _AUTORETRY_OPTIONS | {"queue"}
     # What Celery itself puts into the class it builds around the function.
     known |= {"app", "name", "run", "_decorated", "_decorated_fun", "_dump_pydantic_arguments"}
     for option in cls.__dict__:

@@ -1,0 +1,34 @@
+"""What can be done to an order: one file for each group of verbs; everybody imports them from here.
+
+Each function owns its transaction unless it says that it needs the caller's. Every step of the pipeline
+(`validate_order`, `reserve_stock`, `fulfil_order`, `notify_customer`, `record_sale`) may be called twice, late or
+concurrently: it locks the order, does nothing unless it is that step's turn, and returns the order as it is then.
+"""
+
+from orders.services.ending import abandon_order, cancel_order
+from orders.services.fulfilling import complete_if_done, fulfil_order, record_sale
+from orders.services.notifying import notify_customer
+from orders.services.placing import LineRequest, Placed, place_order
+from orders.services.resuming import resume_stuck_orders
+from orders.services.settling import mark_paid, mark_payment_failed
+from orders.services.stock import release_stock, reserve_stock, set_on_hand
+from orders.services.validating import validate_order
+
+__all__ = [
+    "LineRequest",
+    "Placed",
+    "abandon_order",
+    "cancel_order",
+    "complete_if_done",
+    "fulfil_order",
+    "mark_paid",
+    "mark_payment_failed",
+    "notify_customer",
+    "place_order",
+    "record_sale",
+    "release_stock",
+    "reserve_stock",
+    "resume_stuck_orders",
+    "set_on_hand",
+    "validate_order",
+]

@@ -1,0 +1,33 @@
+"""What follows from the outcome of a payment. Both need the transaction that stores the outcome with the attempt."""
+
+from django.utils import timezone
+
+from orders import pipeline
+from orders.models import Order
+from orders.services.stock import release_stock
+from orders.states import Status, Step, StepState
+
+
+def mark_paid(order: Order, *, actor: str = "payments", **detail: str) -> bool:
+    """The money is captured: enqueue the rest. `detail` (such as provider_ref) is kept with the event.
+
+    Returns False, and changes nothing, if that was known.
+    """
+    if not order.transition_to(Status.PAID, actor=actor, detail=detail):
+        return False
+    # A charge that failed for good may still turn out to have been paid: the timeline says so.
+    charge = order.steps.filter(name=Step.CHARGE)
+    charge.update(state=StepState.SUCCEEDED, error="", finished_at=timezone.now())
+    pipeline.complete(order)
+    return True
+
+
+def mark_payment_failed(order: Order, reason: str, *, actor: str = "payments", **detail: str) -> bool:
+    """The provider declined, for good: end the order and give its stock back. `reason` is for the customer.
+
+    Returns False, and changes nothing, if that was known.
+    """
+    if not order.transition_to(Status.PAYMENT_FAILED, actor=actor, reason=reason, detail=detail):
+        return False
+    release_stock(order)
+    return True

@@ -1,0 +1,68 @@
+# ruff: noqa: ARG002  the signatures are Celery's
+"""OrderTask, the base of the tasks that are a step of an order: keeps the order's timeline as the task runs."""
+
+import logging
+from typing import Any, ClassVar
+
+from django.db import Error
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from orders.models import OrderStep
+from orders.models.journal import OrderStepQuerySet
+from orders.states import LIVE, Step, StepState
+from proj.jobs.subjects import Subject
+from proj.jobs.task import JobTask
+
+logger = logging.getLogger(__name__)
+
+
+class OrderTask(JobTask):
+    """A task whose first argument is an order's id and which is that order's step `step`.
+
+    The timeline is for people. When it cannot be written the step goes on: a timeline that is late is better
+    than an order that is.
+    """
+
+    step: ClassVar[Step | None] = None
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        now = timezone.now()
+        self._write(
+            # A message that comes late finds its step done, or its order ended, and leaves both as they are.
+            self._steps(args).unsettled().filter(order__status__in=LIVE),
+            state=StepState.RUNNING,
+            attempt=F("attempt") + 1,
+            task_id=task_id,
+            started_at=Coalesce(F("started_at"), now),
+            finished_at=None,
+            error="",
+        )
+
+    def on_retry(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        self._write(self._steps(args).running(), state=StepState.RETRYING, error=str(exc))
+
+    def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        failed = self._steps(args).unsettled().filter(order__status__in=LIVE)
+        self._write(failed, state=StepState.FAILED, error=str(exc), finished_at=timezone.now())
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
+        self._write(self._steps(args).running(), state=StepState.SUCCEEDED, finished_at=timezone.now())
+
+    def _steps(self, args: Any) -> OrderStepQuerySet:
+        return OrderStep.objects.filter(order_id=args[0], name=self.step)
+
+    def _write(self, steps: OrderStepQuerySet, **values: Any) -> None:
+        try:
+            steps.update(**values)
+        except Error:
+            logger.warning("step %s: its timeline could not be written", self.step, exc_info=True)
+
+
+def find_subject(task_id: str) -> Subject | None:
+    """The order that a task works on, for the jobs API."""
+    step = OrderStep.objects.select_related("order").filter(task_id=task_id).first()
+    if step is None:
+        return None
+    return Subject(f"order:{step.order_id}", step.order.customer_id, step.order.get_absolute_url())
