@@ -35,11 +35,11 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
         as_json: one JSON object a line, for machines; otherwise text for people.
         level: the least severe level that is written, such as ``"INFO"``.
     """
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # Rich's tracebacks are beautiful and take seconds to draw, inside the request that logs them.
+    people = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
+    renderer: Processor = structlog.processors.JSONRenderer() if as_json else people
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -4,10 +4,14 @@
 one place and no caller can forget it.
 """
 
+import logging
 from typing import Any
 
 from celery.app.amqp import AMQP
 from django.db import transaction
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
 
 
 class OnCommitAMQP(AMQP):
@@ -29,8 +33,11 @@ class OnCommitAMQP(AMQP):
                 return publish(producer, name, message, **options)
 
             def publish_on_commit() -> None:
-                with self.app.producer_or_acquire() as fresh:
-                    publish(fresh, name, message, **options)
+                try:
+                    with self.app.producer_or_acquire() as fresh:
+                        publish(fresh, name, message, **options)
+                except OperationalError as error:
+                    logger.warning("%s was not published, a sweep will enqueue it again: %s", name, error)
 
             transaction.on_commit(publish_on_commit, robust=True)
             return None

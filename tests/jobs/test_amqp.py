@@ -1,0 +1,97 @@
+import socket
+import time
+
+import pytest
+from celery import chain, current_app, group
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def send(queue="default", **options):
+    current_app.send_task("tests.nothing", queue=queue, **options)
+
+
+def test_outside_a_transaction_a_message_leaves_at_once(waiting):
+    send()
+
+    assert waiting("default") == 1
+
+
+def test_inside_a_transaction_a_message_waits_for_the_commit(waiting):
+    with transaction.atomic():
+        send()
+        assert waiting("default") == 0
+
+    assert waiting("default") == 1
+
+
+def test_a_message_of_a_transaction_that_is_rolled_back_never_leaves(waiting):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        send()
+        raise ZeroDivisionError
+
+    assert waiting("default") == 0
+
+
+def test_a_savepoint_that_is_rolled_back_takes_only_its_own_messages(waiting):
+    with transaction.atomic():
+        send()
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            send("io")
+            raise ZeroDivisionError
+
+    assert (waiting("default"), waiting("io")) == (1, 0)
+
+
+def test_chains_and_groups_wait_for_the_commit_too(waiting):
+    step = current_app.signature("celery.accumulate", args=(1,), immutable=True)
+
+    with transaction.atomic():
+        chain(step, step).apply_async(queue="default")
+        group(step.set(queue="io"), step.set(queue="io")).apply_async()
+        assert (waiting("default"), waiting("io")) == (0, 0)
+
+    assert (waiting("default"), waiting("io")) == (1, 2)
+
+
+@pytest.fixture
+def black_hole(settings):
+    """A broker that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield from _broker_at(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+
+
+@pytest.fixture
+def refused():
+    """A broker that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    yield from _broker_at(f"redis://127.0.0.1:{port}/0")
+
+
+def _broker_at(url):
+    app = current_app._get_current_object()
+    before = app.conf.broker_write_url
+    app.conf.broker_write_url = url
+    app._pool = app.amqp._producer_pool = None
+    yield url
+    app.conf.broker_write_url = before
+    app._pool = app.amqp._producer_pool = None
+
+
+@pytest.mark.parametrize("broker", ["black_hole", "refused"])
+def test_a_broker_that_is_away_costs_a_request_less_than_two_seconds_and_no_error(broker, request):
+    request.getfixturevalue(broker)
+    began = time.monotonic()
+
+    with transaction.atomic():
+        send()
+
+    assert time.monotonic() - began < 2
+
+
+def test_outside_a_transaction_a_broker_that_is_away_is_the_callers_to_know(refused):
+    with pytest.raises(OperationalError):
+        send()
