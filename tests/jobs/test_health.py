@@ -1,0 +1,55 @@
+import pytest
+
+from proj.jobs import health
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(monkeypatch):
+    monkeypatch.setattr(health, "_consumed", (0.0, set()))
+
+
+def test_healthz_asks_nobody(client):
+    response = client.get("/healthz")
+
+    assert (response.status_code, response.content) == (200, b"ok\n")
+
+
+@pytest.mark.django_db
+def test_readyz_names_the_queues_that_nobody_consumes(client, monkeypatch):
+    monkeypatch.setattr(health, "consumed_queues", lambda: {"critical", "default", "io"})
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json() == {
+        "ready": False,
+        "checks": {"database": "ok", "broker": "ok", "consumers": "no worker consumes bulk, compute"},
+    }
+
+
+@pytest.mark.django_db
+def test_readyz_is_200_when_everything_is_there(client, monkeypatch):
+    monkeypatch.setattr(health, "consumed_queues", lambda: {"critical", "default", "io", "compute", "bulk"})
+
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()["ready"]) == (200, True)
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_readyz_tells_the_kind_of_a_failure_and_no_more(client, monkeypatch):
+    def broken():
+        raise OSError("password of the database")
+
+    monkeypatch.setitem(health.CHECKS, "database", broken)
+
+    response = client.get("/readyz")
+
+    assert response.json()["checks"]["database"] == "OSError"
+    assert b"password" not in response.content
+
+
+def test_no_worker_at_all_is_an_answer_not_an_error():
+    with pytest.raises(LookupError, match="no worker consumes bulk, compute, critical, default, io"):
+        health.check_consumers()
