@@ -3,11 +3,11 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psutil
 
@@ -71,13 +71,7 @@ def end_leftovers(var_dir: Path) -> list[str]:
     records = read_records(var_dir)
     left = {record.name: members(record, var_dir) for record in records}
     left = {name: processes for name, processes in left.items() if processes}
-    everyone = [process for processes in left.values() for process in processes]
-    for process in everyone:
-        _signal(process, "terminate")
-    _, stubborn = psutil.wait_procs(everyone, timeout=END_SECONDS)
-    for process in stubborn:
-        _signal(process, "kill")
-    psutil.wait_procs(stubborn, timeout=END_SECONDS)
+    end([process for processes in left.values() for process in processes], grace=END_SECONDS)
     if left:
         say(f"ended what a killed run left behind: {', '.join(left)}")
     _file(var_dir).unlink(missing_ok=True)
@@ -87,6 +81,15 @@ def end_leftovers(var_dir: Path) -> list[str]:
 def members(record: Record, var_dir: Path) -> list[psutil.Process]:
     """Return the live processes of the record's session that are ours, never one that got the number since."""
     return [process for process in psutil.process_iter() if _belongs(process, record, var_dir)]
+
+
+def end(processes: Sequence[psutil.Process], *, grace: float) -> None:
+    """End the processes: SIGTERM, and SIGKILL for those that are still there after ``grace`` seconds."""
+    if grace:
+        _signal(processes, "terminate")
+    _, stubborn = psutil.wait_procs(processes, timeout=grace)
+    _signal(stubborn, "kill")
+    psutil.wait_procs(stubborn, timeout=END_SECONDS)
 
 
 def _belongs(process: psutil.Process, record: Record, var_dir: Path) -> bool:
@@ -100,9 +103,10 @@ def _belongs(process: psutil.Process, record: Record, var_dir: Path) -> bool:
         return False
 
 
-def _signal(process: psutil.Process, action: str) -> None:
-    with suppress(psutil.NoSuchProcess):
-        getattr(process, action)()
+def _signal(processes: Sequence[psutil.Process], action: Literal["terminate", "kill"]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # psutil compares start times itself
+            getattr(process, action)()
 
 
 def _file(var_dir: Path) -> Path:

@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
+from proj.servers.errors import ServerError
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -31,6 +33,10 @@ def free_port() -> int:
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Say whether a server could listen on ``port`` of ``host`` now."""
+    with socket.socket() as caller:
+        caller.settimeout(1)
+        if caller.connect_ex((host, port)) == 0:  # macOS lets one bind beside a server of all addresses
+            return False
     with socket.socket() as probe:
         # As servers do: a connection that somebody closed a minute ago does not make the port taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,6 +45,14 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         except OSError:
             return False
         return True
+
+
+def next_free_port(wanted: int) -> int:
+    """Return ``wanted``, or the first port above it that is free. Raises ServerError when there is none."""
+    for port in range(wanted, 65536):
+        if is_free(port):
+            return port
+    raise ServerError(f"No port from {wanted} on is free.")
 
 
 def private_folder(path: Path) -> Path:
