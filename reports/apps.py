@@ -6,8 +6,8 @@ class ReportsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make known what expires here and whose tasks these are."""
-        from reports import purges, subjects  # noqa: PLC0415  models are there only when apps are ready
+        """Make known what expires here, whose tasks these are, and the tasks that the pipeline calls by name."""
+        from reports import purges, subjects, tasks  # noqa: F401, PLC0415  models are there only when apps are ready
 
         purges.register_all()
         subjects.register_all()
