@@ -1,0 +1,58 @@
+"""What a payment provider can do for us, and the four ways in which it can fail to.
+
+The ways differ in one thing: what is known about the money.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from proj.jobs.errors import Permanent, Transient
+
+
+class Declined(Permanent):
+    """The provider refused for good. Nothing was captured, and asking again would be answered the same.
+
+    `code` is the provider's, for programs; the text is for the shopper.
+    """
+
+    def __init__(self, code: str, detail: str, provider_ref: str = "") -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.provider_ref = code, detail, provider_ref
+
+
+class Unknown(Transient):
+    """No answer, or none that says what happened: the money may have been captured. Ask again with the same key."""
+
+
+class Unavailable(Transient):
+    """Turned away before the provider looked at it. Nothing was captured. Ask again later."""
+
+
+class Misconfigured(Permanent):
+    """Our key, our parameters or our code are wrong. This request captured nothing; people must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money that has been captured. `reference` is the provider's id for it."""
+
+    reference: str
+
+
+class PaymentGateway(Protocol):
+    def charge(
+        self, *, key: str, amount: int, currency: str, payment_method: str, metadata: dict[str, str]
+    ) -> Charge:
+        """Capture money from a card at once.
+
+        Args:
+            key: idempotency key. The same key with the same arguments, however often, captures once.
+            amount: in the currency's minor unit.
+            currency: ISO 4217, such as GBP.
+            payment_method: the provider's reference to the shopper's card.
+            metadata: kept with the payment at the provider, to find it again.
+
+        Raises:
+            Declined, Unknown, Unavailable, Misconfigured.
+        """
+        ...
