@@ -1,15 +1,25 @@
 """What people send from the pages. Each form checks shapes; what is possible is for the services to say."""
 
+from typing import NamedTuple
+
 from django import forms
 
 from orders.carts import MAX_QUANTITY
 
-#: The provider's test cards: no real card is asked for anywhere.
-TEST_CARDS = {
-    "pm_card_visa": "Visa, ends in 4242: is accepted",
-    "pm_card_mastercard": "Mastercard, ends in 4444: is accepted",
-    "pm_card_chargeDeclined": "Visa, ends in 0002: is declined",
-    "pm_card_chargeDeclinedInsufficientFunds": "Visa, ends in 9995: declined, not enough money",
+
+class SandboxCard(NamedTuple):
+    name: str
+    outcome: str
+
+
+#: The provider's own: no real card is asked for anywhere.
+SANDBOX_CARDS = {
+    "pm_card_visa": SandboxCard("Visa ending in 4242", "is accepted"),
+    "pm_card_mastercard": SandboxCard("Mastercard ending in 4444", "is accepted"),
+    "pm_card_chargeDeclined": SandboxCard("Visa ending in 0002", "is declined"),
+    "pm_card_chargeDeclinedInsufficientFunds": SandboxCard(
+        "Visa ending in 9995", "is declined: too little money"
+    ),
 }
 
 
@@ -51,7 +61,7 @@ class CheckoutForm(forms.Form):
     )
     payment_method = forms.ChoiceField(
         label="Card",
-        choices=list(TEST_CARDS.items()),
+        choices=[(key, f"{card.name} {card.outcome}") for key, card in SANDBOX_CARDS.items()],
         widget=forms.RadioSelect,
         help_text="These are test cards of the payment sandbox: no money moves.",
     )

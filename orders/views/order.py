@@ -2,16 +2,17 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import Sum
+from django.db.models import Count, OuterRef, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from orders.errors import TooLate
-from orders.forms import TEST_CARDS
-from orders.models import Order
+from orders.forms import SANDBOX_CARDS
+from orders.models import Order, OrderLine
 from orders.services import cancel_order
 from orders.timeline import read_timeline
 from orders.views.requests import Request, SignedInRequest, go_sign_in
@@ -19,16 +20,22 @@ from orders.views.requests import Request, SignedInRequest, go_sign_in
 PAGE_SIZE = 20
 
 
-def order_of(request: SignedInRequest, public_id: UUID) -> Order:
+def order_of(customer: User, public_id: UUID) -> Order:
     """Return the customer's own order; somebody else's does not exist for them."""
-    return get_object_or_404(Order.objects.of(request.user.pk), public_id=public_id)
+    return get_object_or_404(Order.objects.of(customer.pk), public_id=public_id)
 
 
 @require_safe
 @login_required
 def order_list(request: SignedInRequest) -> HttpResponse:
     """The customer's orders, newest first."""
-    orders = Order.objects.of(request.user.pk).annotate(items=Sum("lines__quantity"))
+    lines = OrderLine.objects.filter(order=OuterRef("pk"))
+    orders = Order.objects.of(request.user.pk).annotate(
+        # Subqueries run for the page's orders only; a join would add up all the customer ever ordered.
+        first_name=lines.values("name")[:1],
+        kinds=lines.order_by().values("order").annotate(n=Count("pk")).values("n"),
+        pieces=lines.order_by().values("order").annotate(n=Sum("quantity")).values("n"),
+    )
     page = Paginator(orders, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "orders/list.html", {"page": page})
 
@@ -43,13 +50,13 @@ def order_detail(request: Request, public_id: UUID) -> HttpResponse:
     """
     if not request.user.is_authenticated:
         return go_sign_in(request, request.path)
-    order = order_of(request, public_id)
+    order = order_of(request.user, public_id)
     timeline = read_timeline(order, order.steps.all())
     context = {"order": order, "timeline": timeline}
     if not request.htmx:
         context |= {
             "lines": order.lines.all(),
-            "card": TEST_CARDS.get(order.payment_method, order.payment_method),
+            "card": SANDBOX_CARDS.get(order.payment_method, order.payment_method),
         }
         return render(request, "orders/detail.html", context)
     if request.GET.get("seen") == timeline.seen:
@@ -61,7 +68,7 @@ def order_detail(request: Request, public_id: UUID) -> HttpResponse:
 @login_required
 def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Ask whether to cancel, then try, and say honestly what came of it."""
-    order = order_of(request, public_id)
+    order = order_of(request.user, public_id)
     if request.method != "POST":
         return render(request, "orders/cancel.html", {"order": order})
     try:

@@ -39,4 +39,4 @@ def go(request: Request, to: str, **query: Any) -> HttpResponse:
 
 def go_sign_in(request: Request, back: str) -> HttpResponse:
     """Ask somebody to sign in, and bring them back to where they were."""
-    return go(request, settings.LOGIN_URL, next=back)
+    return go(request, str(settings.LOGIN_URL), next=back)
