@@ -70,9 +70,7 @@ class ReportFilter(Schema):
 
 
 @router.post("/reports", response={202: ReportOut}, by_alias=True)
-def create_report(
-    request: HttpRequest, payload: ReportIn, response: HttpResponse
-) -> tuple[int, dict[str, Any]]:
+def create_report(request: HttpRequest, payload: ReportIn, response: HttpResponse) -> dict[str, Any]:
     """Accept a report; Location says where to follow it."""
     if not (request.user.is_staff and request.user.has_perm("reports.add_report")):
         raise Problem(403, "forbidden", "Reports are for staff who may add them.")
@@ -81,7 +79,7 @@ def create_report(
     except ReportRefused as refused:
         raise Problem(422, refused.code, refused.detail) from refused
     response["Location"] = reverse("api:read_report", args=[report.public_id])
-    return 202, serialize(report)
+    return serialize(report)
 
 
 @router.get("/reports", response=ReportPage, by_alias=True)

@@ -26,7 +26,8 @@ def write_report(self: JobTask, report_id: int) -> int:
 @shared_task(name="reports.fail_report", queue="bulk", soft_time_limit=20, time_limit=30)
 def fail_report(failed_id: str, report_id: int) -> bool:
     """Errback: end the report with what its failed task, ``failed_id``, left as its error."""
-    return services.fail_report(report_id, str(AsyncResult(failed_id).result))
+    reason = AsyncResult(failed_id).result or f"Its task {failed_id} failed."
+    return services.fail_report(report_id, str(reason))
 
 
 @shared_task(name="reports.build_daily_report", queue="bulk", soft_time_limit=20, time_limit=30)

@@ -44,9 +44,10 @@ def test_the_tasks_called_in_turn_make_a_report(make_report, sell):
 def test_the_errback_ends_the_report(make_report):
     report = make_report()
 
-    assert tasks.fail_report("a task that left no result", report.pk) is True
+    assert tasks.fail_report("7d1e", report.pk) is True
 
-    assert Report.objects.get().status == "failed"
+    report.refresh_from_db()
+    assert (report.status, report.error) == ("failed", "Its task 7d1e failed.")
 
 
 def test_the_clean_up_says_what_it_did(db):
