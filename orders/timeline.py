@@ -30,12 +30,10 @@ STATUS_WORDS: dict[str, Words] = {
     Status.PAID: Words("Paid", "info", "Your payment has arrived. Now we pack your goods."),
     Status.FULFILLED: Words("Sent", "info", "Your goods are on their way. We are writing to you."),
     Status.COMPLETED: Words("Completed", "good", "All done. Thank you for your order."),
-    Status.REJECTED: Words(
-        "Not accepted", "bad", "We could not accept this order. You have not been charged."
-    ),
-    Status.OUT_OF_STOCK: Words("Sold out", "bad", "Somebody was faster. You have not been charged."),
+    Status.REJECTED: Words("Not accepted", "bad", "We could not take this order. You have not been charged."),
+    Status.OUT_OF_STOCK: Words("Sold out", "bad", "You have not been charged."),
     Status.PAYMENT_FAILED: Words(
-        "Payment failed", "bad", "Your card was not charged, and the goods are back on the shelf."
+        "Payment failed", "bad", "You have not been charged, and the goods are back on the shelf."
     ),
     Status.CANCELLED: Words("Cancelled", "warn", "This order is cancelled. You have not been charged."),
 }
@@ -59,6 +57,8 @@ STATE_WORDS: dict[str, tuple[str, str]] = {
     StepState.CANCELLED: ("Not needed", "is-skipped"),
 }
 
+
+UNSETTLED = (StepState.QUEUED, StepState.RUNNING, StepState.RETRYING)
 
 # A step whose task ran to its end, but with an answer that ended the order. status -> (step, word)
 REFUSALS: dict[str, tuple[str, str]] = {
@@ -93,6 +93,7 @@ class Stage:
 class Timeline:
     """What an order's page shows of its progress. `seen` changes whenever anything of it does."""
 
+    chip: str
     look: str
     sentence: str
     stages: list[Stage]
@@ -102,20 +103,27 @@ class Timeline:
 
 def read_timeline(order: Order, steps: Iterable[OrderStep]) -> Timeline:
     """Return the progress of an order. Asks the database nothing."""
-    stages = [_stage(step, REFUSALS.get(order.status)) for step in steps]
+    stages = [_stage(order, step) for step in steps]
+    words = STATUS_WORDS[order.status]
     return Timeline(
-        look=STATUS_WORDS[order.status].look,
-        sentence=STATUS_WORDS[order.status].sentence,
+        chip=words.chip,
+        look=words.look,
+        sentence=words.sentence,
         stages=stages,
         done=sum(stage.mark == "is-done" for stage in stages),
         seen=sha256(repr((order.status, order.reason, stages)).encode()).hexdigest()[:16],
     )
 
 
-def _stage(step: OrderStep, refusal: tuple[str, str] | None) -> Stage:
-    word, mark = STATE_WORDS[step.state]
-    if refusal and step.name == refusal[0]:
-        word, mark = refusal[1], "is-failed"
+def _stage(order: Order, step: OrderStep) -> Stage:
+    state = step.state
+    if order.is_final and state in UNSETTLED:
+        # The order's end is stored a moment before its last task reports that it is through.
+        state = StepState.SUCCEEDED if order.status == Status.COMPLETED else StepState.CANCELLED
+    word, mark = STATE_WORDS[state]
+    refused_step, refused_word = REFUSALS.get(order.status, ("", ""))
+    if step.name == refused_step:
+        word, mark = refused_word, "is-failed"
     return Stage(
         title=STEP_TITLES[step.name],
         word=word,

@@ -56,7 +56,7 @@ def order_detail(request: Request, public_id: UUID) -> HttpResponse:
     if not request.htmx:
         context |= {
             "lines": order.lines.all(),
-            "card": SANDBOX_CARDS.get(order.payment_method, order.payment_method),
+            "card": SANDBOX_CARDS.get(order.payment_method),
         }
         return render(request, "orders/detail.html", context)
     if request.GET.get("seen") == timeline.seen:
