@@ -56,7 +56,7 @@ def rows(report: Report, progress: Progress) -> Iterator[tuple[exports.Cell, ...
 def download(report: Report) -> FileResponse:
     """Stream the file of a ready report. Who may read it is the caller's to check."""
     response = FileResponse(
-        private_storage().open(report.file.name), as_attachment=True, filename=report.file_name
+        private_storage().open(str(report.file)), as_attachment=True, filename=report.file_name
     )
     response["Cache-Control"] = "private, no-store"
     return response

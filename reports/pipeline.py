@@ -1,7 +1,7 @@
-"""The whole flow of a report as one Celery canvas.
+"""The whole flow of a report as Celery canvas, in one place.
 
-    chord( sum_days(first chunk) ... sum_days(last chunk) )  ->  write_report
-    any of them fails for good                               ->  fail_report
+    start_report  ->  chord( sum_days(first chunk) ... sum_days(last chunk) )  ->  write_report
+    any of them fails for good                                                 ->  fail_report
 
 Tasks are named, not imported: services start the pipeline and tasks call services.
 """
@@ -9,34 +9,40 @@ Tasks are named, not imported: services start the pipeline and tasks call servic
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
-from celery import chord, signature
+from celery import Signature, chord, signature
 
 # One query sums a month of 100,000 sales in 60 ms here, so a chunk is short, and a year is 12 messages.
 CHUNK_DAYS = 31
 
 
-def start(report_id: int, missing: Sequence[date]) -> str:
+def start(report_id: int) -> None:
+    """Send one message that starts the report.
+
+    One, because each message may cost a web request two seconds while the broker hangs; a worker sends the rest.
+    """
+    _step("reports.start_report", report_id).delay()
+
+
+def sum_and_write(report_id: int, missing: Sequence[date], task_id: str) -> None:
     """Sum the days that are missing, in chunks side by side, then write the file.
 
     Args:
         report_id: the report's primary key.
         missing: days not summed yet, in order; none means that only the file is owed.
-
-    Returns:
-        The id of the task that writes the file.
+        task_id: the id that the task writing the file gets; people follow the report by it.
     """
-    failed = signature("reports.fail_report", args=(report_id,))
-    write = signature("reports.write_report", args=(report_id,), immutable=True).on_error(failed)
-    maps = [
-        # On each part too: Celery hands the failure of a part to the body's errbacks only inside a chord, and it
-        # turns a chord of one part into a chain.
-        signature(
-            "reports.sum_days", args=(report_id, first.isoformat(), last.isoformat()), immutable=True
-        ).on_error(failed)
+    write = _step("reports.write_report", report_id).set(task_id=task_id)
+    parts = [
+        _step("reports.sum_days", report_id, first.isoformat(), last.isoformat())
         for first, last in chunks(missing)
     ]
-    result = chord(maps, write).apply_async() if maps else write.apply_async()
-    return str(result.id)
+    (chord(parts, write) if parts else write).apply_async()
+
+
+def _step(name: str, report_id: int, *args: str) -> Signature:
+    """Return one task of the report, with the errback: Celery does not hand a chord's errback to its parts."""
+    step = signature(name, args=(report_id, *args), immutable=True)
+    return step.on_error(signature("reports.fail_report", args=(report_id,)))
 
 
 def chunks(days: Sequence[date]) -> Iterator[tuple[date, date]]:

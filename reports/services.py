@@ -1,5 +1,6 @@
 """What can be done with a report. Each function owns its transactions and may run twice."""
 
+import uuid
 from datetime import date, timedelta
 
 from django.contrib.auth.models import User
@@ -19,11 +20,7 @@ GIVE_UP_AFTER = timedelta(hours=24)
 
 
 def request_report(
-    owner: User | None,
-    first: date,
-    last: date,
-    *,
-    kind: str = Report.Kind.DAILY_SALES,
+    owner: User | None, first: date, last: date, *, kind: str = Report.Kind.DAILY_SALES
 ) -> Report:
     """Accept a report and start its work.
 
@@ -46,8 +43,9 @@ def request_report(
                 date_to=last,
                 progress_total=(last - first).days + 1,
                 step="waiting",
+                task_id=str(uuid.uuid4()),
             )
-            start(report)
+            pipeline.start(report.pk)
     except IntegrityError:
         if owner is not None:
             raise
@@ -70,10 +68,20 @@ def check_days(first: date, last: date) -> None:
         raise ReportRefused("too_many_days", f"A report covers at most {MAX_DAYS} days.")
 
 
-def start(report: Report) -> None:
-    """Start whatever the report still owes, as part of the caller's transaction."""
-    report.task_id = pipeline.start(report.pk, missing_days(report))
-    report.save(update_fields=["task_id", "updated_at"])
+def start_report(report_id: int) -> int:
+    """Send out the tasks for whatever the report still owes: all of its days at first, fewer after a mishap.
+
+    Returns:
+        How many days are missing; 0 also when the report has ended.
+    """
+    with transaction.atomic():
+        report = Report.objects.select_for_update().unfinished().filter(pk=report_id).first()
+        if report is None:
+            return 0
+        missing = missing_days(report)
+        pipeline.sum_and_write(report.pk, missing, report.task_id)
+        report.save(update_fields=["updated_at"])
+    return len(missing)
 
 
 def missing_days(report: Report) -> list[date]:
@@ -188,6 +196,7 @@ def resume_stuck_reports(older_than: timedelta = STUCK_AFTER) -> int:
             if report.created_at < now - GIVE_UP_AFTER:
                 fail_report(report.pk, "It was started again and again for a day and never finished.")
                 continue
-            start(report)
+            report.save(update_fields=["updated_at"])  # not stuck for the next five minutes
+            pipeline.start(report.pk)
             resumed += 1
     return resumed

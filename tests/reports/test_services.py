@@ -50,7 +50,30 @@ def test_a_report_of_366_days_until_today_is_accepted(analyst, django_capture_on
 
     assert (report.status, report.progress_done, report.progress_total) == ("queued", 0, 366)
     assert report.task_id != ""
-    assert len(callbacks) == 12  # one message a chunk; the file's is sent by the last of them
+    assert len(callbacks) == 1  # a request pays for one message at most
+
+
+@time_machine.travel(NOW, tick=False)
+def test_starting_a_report_sends_one_message_for_each_chunk_of_days(
+    analyst, django_capture_on_commit_callbacks
+):
+    report = services.request_report(analyst, date(2025, 3, 10), date(2026, 3, 10))
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        missing = services.start_report(report.pk)
+
+    assert missing == 366
+    assert len(callbacks) == 12  # the file's message is sent by the last of them
+
+
+def test_a_report_that_has_ended_is_not_started(make_report, django_capture_on_commit_callbacks):
+    report = make_report()
+    services.cancel_report(report.pk)
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        assert services.start_report(report.pk) == 0
+
+    assert callbacks == []
 
 
 def test_each_person_gets_a_report_of_their_own_for_the_same_days(analyst, clerk):
@@ -265,7 +288,7 @@ def age(report: Report, **ago: int) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stuck_report_is_given_only_what_it_still_owes(make_report, waiting):
-    report = make_report()
+    report = make_report(task_id="write")
     services.sum_days(report.pk, FIRST, date(2026, 1, 10))
     services.sum_days(report.pk, date(2026, 1, 12), LAST)
     age(report, minutes=6)
@@ -273,21 +296,24 @@ def test_a_stuck_report_is_given_only_what_it_still_owes(make_report, waiting):
     assert services.missing_days(report) == [date(2026, 1, 11)]
     assert services.resume_stuck_reports() == 1
     assert services.resume_stuck_reports() == 0
-
     assert waiting("bulk") == 1
+    assert services.start_report(report.pk) == 1
+
+    assert waiting("bulk") == 2
     report.refresh_from_db()
-    assert (report.status, report.progress_done) == ("running", 30)
+    assert (report.status, report.progress_done, report.task_id) == ("running", 30, "write")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_report_that_lost_its_last_message_is_written(make_report, waiting):
-    report = make_report()
+    report = make_report(task_id="write")
     services.sum_days(report.pk, FIRST, LAST)
     age(report, minutes=6)
 
     assert services.resume_stuck_reports() == 1
+    assert services.start_report(report.pk) == 0
 
-    assert waiting("bulk") == 1
+    assert waiting("bulk") == 2
 
 
 def test_reports_that_move_or_have_ended_are_left_alone(make_report):

@@ -13,6 +13,7 @@ NAMES = [
     "reports.fail_report",
     "reports.purge_results",
     "reports.resume_stuck_reports",
+    "reports.start_report",
     "reports.sum_days",
     "reports.write_report",
 ]
