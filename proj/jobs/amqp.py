@@ -1,45 +1,71 @@
-"""Where every task message leaves for the broker: on commit, when there is a transaction.
+"""Where every task message enters the ledger: ``.delay()``, chains, groups, chords, retries and Beat all end here."""
 
-``.delay()``, chains, groups, chords, retries and Beat all end in Celery's AMQP layer, so the rule is kept in this
-one place and no caller can forget it.
-"""
-
-import logging
 from typing import Any
 
+from celery import current_task
 from celery.app.amqp import AMQP
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-logger = logging.getLogger(__name__)
+from proj.jobs import bell, ledger
+from proj.jobs.message import Message
 
 
-class OnCommitAMQP(AMQP):
-    """Publishes task messages after the caller's transaction has been committed.
+class LedgerAMQP(AMQP):
+    """Records task messages in the caller's transaction, and rings the bell when it has been committed.
 
-    Inside a transaction a message waits for the commit: a worker never looks for a row that it cannot see yet, and
-    work that was rolled back is never started. A publish that fails then is logged and does not reach the caller,
-    whose data are committed: the sweeps enqueue again what has not moved (``orders.resume_stuck_orders`` and its
-    like). The window that is left, a process that dies between commit and publish, is closed by the same sweeps.
-
-    Outside a transaction a message leaves at once, and errors reach the caller, as in stock Celery.
+    - A broker that is away is not the caller's concern: the row is there, the dispatcher rings later.
+    - A message with a time to wait for is not published at all before that time.
+    - What a task sends in its own place (a retry, a replacement) is kept with its claim, as are its next steps: they
+      are written in the transaction that stores its outcome.
+    - A task with ``ledger=False`` may be lost: it is published on commit and not recorded.
     """
 
     def _create_task_sender(self) -> Any:
         publish = super()._create_task_sender()  # type: ignore[misc]  # not in the stubs
 
-        def send_task_message(producer: Any, name: str, message: Any, **options: Any) -> Any:
-            if not transaction.get_connection().in_atomic_block:
-                return publish(producer, name, message, **options)
-
-            def publish_on_commit() -> None:
-                try:
-                    with self.app.producer_or_acquire() as fresh:
-                        publish(fresh, name, message, **options)
-                except OperationalError as error:
-                    logger.warning("%s was not published, a sweep will enqueue it again: %s", name, error)
-
-            transaction.on_commit(publish_on_commit, robust=True)
-            return None
+        def send_task_message(producer: Any, name: str, message: Any, **options: Any) -> None:
+            if self._is_owed(name, options):
+                outbox = _Outbox()
+                publish(outbox, name, message, **{**options, "retry": False})
+                self._owe(outbox.message)
+            elif transaction.get_connection().in_atomic_block:
+                transaction.on_commit(lambda: self._publish(publish, name, message, options), robust=True)
+            else:
+                publish(producer, name, message, **options)
 
         return send_task_message
+
+    def _is_owed(self, name: str, options: dict[str, Any]) -> bool:
+        """Whether a message is recorded: not for a task that opted out, nor for one message to many workers."""
+        exchange = options.get("exchange")
+        return bool(getattr(self.app.tasks.get(name), "ledger", True)) and not exchange
+
+    def _owe(self, message: Message) -> None:
+        claim = getattr(current_task.request, "claim", None) if current_task else None
+        if claim is not None and message.id == claim.id:
+            claim.successor = message
+        elif claim is not None and claim.holding:
+            claim.held.append(message)
+        else:
+            enqueue(message, self.app.tasks.get(message.task))
+
+    def _publish(self, publish: Any, name: str, message: Any, options: dict[str, Any]) -> None:
+        with self.app.producer_or_acquire() as producer:
+            publish(producer, name, message, **options)
+
+
+def enqueue(message: Message, task: Any) -> None:
+    """Record a message and ring for it on commit, unless it is owed or done already."""
+    ring = message.is_due and not bell.is_silent()
+    subject = task.subject_of(message.content["body"]) if getattr(task, "subject", None) else ""
+    if ledger.record(message, subject=subject, ring=ring) and ring:
+        bell.ring_on_commit(message)
+
+
+class _Outbox:
+    """Stands in for a producer: takes what would have been published."""
+
+    message: Message
+
+    def publish(self, body: Any, **options: Any) -> None:
+        self.message = Message.from_publish(body, options)

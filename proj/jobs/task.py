@@ -1,11 +1,16 @@
-"""JobTask, the base of every task: limits, retry policy and progress; mistakes are refused when it is defined."""
+"""JobTask, the base of every task: its claim, limits, retry policy and progress; mistakes are refused early."""
 
 import difflib
+import json
 from typing import Any, ClassVar
 
 from celery import Task
+from celery.exceptions import Ignore, Reject, Retry
 
+from proj.jobs import ledger
 from proj.jobs.errors import RETRIED
+from proj.jobs.failpoints import failpoint
+from proj.jobs.message import HEADER
 
 PROGRESS = "PROGRESS"
 
@@ -21,6 +26,10 @@ _AUTORETRY_OPTIONS = {
 _REQUIRED = ("queue", "soft_time_limit", "time_limit")
 
 
+class Duplicate(Ignore):
+    """The message is not owed: the job is finished, cancelled or somebody else's. Nothing is run."""
+
+
 class JobTask(Task[Any, Any]):
     """The base class of every task of this project; ``shared_task`` uses it by itself.
 
@@ -34,6 +43,7 @@ class JobTask(Task[Any, Any]):
     Raises:
         TypeError: when a task is defined with an unknown option (Celery would ignore a misspelt one in silence)
             or without a required one.
+
     """
 
     autoretry_for: ClassVar[tuple[type[Exception], ...]] = RETRIED
@@ -41,6 +51,13 @@ class JobTask(Task[Any, Any]):
     retry_backoff_max = 300
     retry_jitter = True
     max_retries = 10
+
+    #: False for work that may be lost: it is published and not recorded.
+    ledger: ClassVar[bool] = True
+    #: What the first argument identifies, such as ``"order"``: the job is then found as ``order:42``.
+    subject: ClassVar[str] = ""
+    #: How often a job may take its worker with it before it is buried.
+    max_losses: ClassVar[int] = 3
 
     #: The queue that the definition names. Kept under a name of its own, because Celery lets a task's ``queue``
     #: attribute overrule every router (and deprecates it); :func:`proj.queues.route_by_task` reads this one.
@@ -57,22 +74,96 @@ class JobTask(Task[Any, Any]):
         cls.home_queue = cls.__dict__["queue"]
         delattr(cls, "queue")  # see home_queue
 
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Claim the job before anything is run for it. A subclass that has more to do calls this first.
+
+        Raises:
+            Duplicate: the job is not to be had; Celery acknowledges the message and forgets it.
+
+        """
+        request = self.request
+        if not request.get(HEADER) or request.is_eager:
+            return  # from outside, or called directly: plain Celery
+        hard, _soft = request.timelimit or (None, None)
+        try:
+            request.claim = ledger.claim(
+                task_id,
+                task=self.name,
+                retries=request.retries,
+                worker=request.hostname or "",
+                seconds=hard or self.time_limit or self.app.conf.task_time_limit,
+            )
+        except ledger.NotOwed:
+            raise Duplicate(f"{task_id} is not owed") from None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the body; around it, decide what becomes of the messages that the task sends in its own place."""
+        claim = self.request.get("claim")
+        if claim is None:
+            return super().__call__(*args, **kwargs) if self.request.called_directly else self.run(*args, **kwargs)
+        try:
+            outcome = self.run(*args, **kwargs)
+        except Retry as reason:
+            self.backend.conclude_retry(claim, reason)
+            raise
+        except Reject as reason:
+            if reason.requeue:
+                ledger.release(claim)
+            raise
+        except Ignore:
+            self.backend.conclude_ignored(claim)
+            raise
+        failpoint("body")
+        # What Celery sends from here on, until the outcome is stored, are the callbacks and the next step.
+        claim.holding = True
+        return outcome
+
+    def on_replace(self, sig: Any) -> Any:
+        """Keep the replacement's messages until this job ends, so that both happen or neither."""
+        claim = self.request.get("claim")
+        if claim is not None:
+            claim.holding = True
+        return super().on_replace(sig)
+
+    @classmethod
+    def subject_of(cls, body: str) -> str:
+        """Return what a message of this task is about: its kind, and the first argument or the only named one."""
+        args, kwargs, _embed = json.loads(body)
+        identity = args[0] if args else next(iter(kwargs.values()), None)
+        return f"{cls.subject}:{identity}" if isinstance(identity, int | str) else ""
+
     def progress(self, done: int, total: int, step: str = "") -> None:
-        """Store the custom state PROGRESS with how far the work has come.
+        """Store the custom state PROGRESS with how far the work has come; a checkpoint.
 
         Args:
             done: units finished so far.
             total: units in all.
             step: what is being done now, in words for people.
 
+        Raises:
+            proj.jobs.errors.Stopped: somebody asked for the job to be cancelled.
+
         A task that was called directly, outside a worker, has no id and stores nothing.
+
         """
         if self.request.id is not None:
             self.update_state(state=PROGRESS, meta={"done": done, "total": total, "step": step})
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Stop here if somebody asked for the job to be cancelled. Call it where the work may be left.
+
+        Raises:
+            proj.jobs.errors.Stopped: ends the task as cancelled; let it pass.
+
+        """
+        claim = self.request.get("claim")
+        if claim is not None and ledger.cancel_was_requested(claim):
+            raise Stopped
 
 
 def _refuse_unknown_options(cls: type[JobTask]) -> None:
-    known = set(dir(cls.__mro__[1])) | _AUTORETRY_OPTIONS | {"queue"}
+    known = set(dir(JobTask)) | _AUTORETRY_OPTIONS | {"queue"}
     # What Celery itself puts into the class it builds around the function.
     known |= {"app", "name", "run", "_decorated", "_decorated_fun", "_dump_pydantic_arguments"}
     for option in cls.__dict__:

@@ -1,0 +1,42 @@
+"""The ledger: the only code that writes ``jobs_job``, each verb one statement or one transaction.
+
+    record ──▶ queued ──claim──▶ running ──finish──▶ (gone; the result tells the rest)
+                 ▲                  │
+                 ├──retry, release──┤
+                 ├──rescue──────────┤            cancel: queued ──▶ (gone; result REVOKED)
+                 └──replay── dead ◀─┴bury        
+
+Every write of a claimant is fenced by the number of its attempt: whoever lost the claim meanwhile changes nothing and
+learns it (:class:`Fenced`).
+"""
+
+from proj.jobs.ledger.claiming import Claim, Fenced, NotOwed, bury, claim, finish, note, reassert, release, retry
+from proj.jobs.ledger.operating import Cancelled, bury_queued, cancel, cancel_was_requested, replay, revoke
+from proj.jobs.ledger.recording import record, unring
+from proj.jobs.ledger.ringing import due, lost, orphans, rescue, waiting
+
+__all__ = [
+    "Cancelled",
+    "Claim",
+    "Fenced",
+    "NotOwed",
+    "bury",
+    "bury_queued",
+    "cancel",
+    "cancel_was_requested",
+    "claim",
+    "due",
+    "finish",
+    "lost",
+    "note",
+    "orphans",
+    "reassert",
+    "record",
+    "release",
+    "replay",
+    "rescue",
+    "retry",
+    "revoke",
+    "unring",
+    "waiting",
+]

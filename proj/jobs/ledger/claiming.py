@@ -1,0 +1,195 @@
+"""A worker's side of the ledger: take a job, and give back its outcome."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kombu.utils.json import dumps
+
+from proj.jobs.failpoints import failpoint
+from proj.jobs.ledger.statements import LAZY, count, run
+from proj.jobs.message import Message
+from proj.jobs.results import STORE_ON_CONFLICT, Outcome
+
+#: Seconds that a claim outlives the hard time limit of its task: the pool needs a moment to kill and to say so.
+MARGIN = 15
+
+
+class NotOwed(Exception):  # noqa: N818  an answer, not an error
+    """There is nothing to do: finished, cancelled, claimed by another, or not its time yet."""
+
+
+class Fenced(Exception):  # noqa: N818
+    """The job belongs to somebody else now: whatever was done for it here does not count."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """One attempt at one job, by this process."""
+
+    id: str
+    attempt: int
+    # Set when the task asked to be run again (a retry, a replacement): the message that takes its place.
+    successor: Message | None = None
+    # While true, messages are kept here instead of being recorded: they are the next steps of the task, and are
+    # written in the transaction that stores its outcome.
+    holding: bool = False
+    held: list[Message] = field(default_factory=list)
+    over: bool = False  # the outcome is stored, or is somebody else's to store
+
+
+def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: float) -> Claim:
+    """Take a job: from now on it is ours, until we store its outcome or are gone.
+
+    Args:
+        message_id: the task's id.
+        task: the task's name, and
+        retries: the number of the try, as the message has them: one that was overtaken by a retry is not owed.
+        worker: who takes it, for people.
+        seconds: the task's hard time limit.
+
+    Raises:
+        NotOwed: there is no such job to be had; the message is to be dropped.
+
+    A worker that dies after this leaves a row whose claimant has no database connection: the dispatcher sets it free.
+
+    """
+    failpoint("claim")
+    rows = run(
+        f"""
+        UPDATE jobs_job
+           SET state = 'running', attempt = attempt + 1, claimed_at = clock_timestamp(),
+               claimed_by = pg_backend_pid(), worker = %s, progress = NULL,
+               deadline = clock_timestamp() + make_interval(secs => %s)
+          FROM {LAZY}
+         WHERE id = %s AND state = 'queued' AND available_at <= clock_timestamp()
+           AND task = %s AND coalesce((message #>> '{{headers,retries}}')::int, 0) = %s
+        RETURNING attempt
+        """,  # noqa: S608  LAZY is a constant
+        [worker, seconds + MARGIN, message_id, task, retries],
+    )
+    if not rows:
+        raise NotOwed(message_id)
+    failpoint("claimed")
+    return Claim(message_id, rows[0][0])
+
+
+_FINISH = f"""
+    WITH gone AS (
+        DELETE FROM jobs_job USING {LAZY}
+         WHERE id = %s AND attempt = %s AND state = 'running'
+        RETURNING created_at, claimed_at
+    ), stored AS (
+        INSERT INTO django_celery_results_taskresult ({", ".join(Outcome.COLUMNS)}, date_created, date_started)
+        SELECT {", ".join(["%s"] * len(Outcome.COLUMNS))}, created_at, claimed_at FROM gone
+        {STORE_ON_CONFLICT}
+    )
+    SELECT count(*) FROM gone
+"""  # noqa: S608  constants
+
+
+def finish(claim: Claim, outcome: Outcome | None) -> None:
+    """End a job: its result is stored and its row is gone, in one statement.
+
+    Args:
+        claim: our attempt.
+        outcome: what to store; None for a task whose result nobody wants.
+
+    Raises:
+        Fenced: somebody else owns the job; nothing was written.
+
+    Died before: the job runs again. Died after: the message is delivered again, and is not owed.
+
+    """
+    if outcome is not None:
+        [(gone,)] = run(_FINISH, [claim.id, claim.attempt, *outcome.values()])
+    else:
+        gone = count(
+            f"DELETE FROM jobs_job USING {LAZY} WHERE id = %s AND attempt = %s AND state = 'running'",  # noqa: S608
+            [claim.id, claim.attempt],
+        )
+    if not gone:
+        raise Fenced(claim.id)
+
+
+def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> None:
+    """Put a job back in the queue under its id, with the message of its next try.
+
+    Raises:
+        Fenced: somebody else owns the job; nothing was written.
+
+    """
+    failpoint("retry")
+    written = count(
+        """
+        UPDATE jobs_job
+           SET state = 'queued', task = %s, queue = %s, priority = %s, message = %s::jsonb, error = %s,
+               available_at = coalesce(%s, clock_timestamp()), claimed_by = NULL, deadline = NULL,
+               published_at = CASE WHEN %s THEN clock_timestamp() END
+         WHERE id = %s AND attempt = %s AND state = 'running'
+        """,
+        [
+            message.task,
+            message.queue,
+            message.priority,
+            dumps(message.content),
+            error,
+            message.eta,
+            ring,
+            claim.id,
+            claim.attempt,
+        ],
+    )
+    if not written:
+        raise Fenced(claim.id)
+
+
+def release(claim: Claim) -> None:
+    """Give a job back untouched: somebody else shall run it. Silent when it is no longer ours."""
+    run(
+        """
+        UPDATE jobs_job
+           SET state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL,
+               available_at = clock_timestamp()
+         WHERE id = %s AND attempt = %s AND state = 'running'
+        """,
+        [claim.id, claim.attempt],
+    )
+
+
+def bury(claim: Claim, *, error: str) -> None:
+    """Keep a job that failed for good, whole, so that it can be replayed.
+
+    Raises:
+        Fenced: somebody else owns the job; nothing was written.
+
+    """
+    failpoint("bury")
+    written = count(
+        """
+        UPDATE jobs_job SET state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
+         WHERE id = %s AND attempt = %s AND state = 'running'
+        """,
+        [error, claim.id, claim.attempt],
+    )
+    if not written:
+        raise Fenced(claim.id)
+
+
+def note(claim: Claim, state: str, meta: Any) -> None:
+    """Keep the custom state of a running attempt beside its claim. Silent when it is no longer ours."""
+    run(
+        f"""
+        UPDATE jobs_job SET progress = %s::jsonb FROM {LAZY}
+         WHERE id = %s AND attempt = %s AND state = 'running'
+        """,  # noqa: S608
+        [dumps({"state": state, "meta": meta}), claim.id, claim.attempt],
+    )
+
+
+def reassert(claims: list[Claim]) -> None:
+    """Say that these claims are still alive, from the database connection that is in use now."""
+    for claim in claims:
+        run(
+            "UPDATE jobs_job SET claimed_by = pg_backend_pid() WHERE id = %s AND attempt = %s AND state = 'running'",
+            [claim.id, claim.attempt],
+        )
