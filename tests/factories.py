@@ -12,6 +12,8 @@ from orders import services
 from orders.models import Notification, Order, OrderLine, OrderStep, Product, Sale, StockItem
 from orders.states import Status, Step
 
+PASSWORD = "correct horse battery staple"
+
 _sequence = count(1)
 
 # How an order in each status got there.
@@ -37,9 +39,12 @@ _PATHS: dict[Status, list[Status]] = {
 }
 
 
-def make_user(username: str | None = None, *, password: str = "correct horse", **fields: Any) -> User:
+def make_user(username: str | None = None, **fields: Any) -> User:
+    """A customer with the password ``PASSWORD``."""
     name = username or f"person{next(_sequence)}"
-    return User.objects.create_user(name, fields.pop("email", f"{name}@example.com"), password, **fields)
+    return User.objects.create_user(
+        name, fields.pop("email", f"{name}@example.com"), **{"password": PASSWORD, **fields}
+    )
 
 
 def make_product(sku: str | None = None, *, on_hand: int = 100, reserved: int = 0, **fields: Any) -> Product:

@@ -32,7 +32,7 @@ def at_once() -> Callable[[Iterable[Callable[[], Any]]], list[Outcome]]:
                 barrier.wait()
             try:
                 return calls[position]()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the outcome
                 return error
             finally:
                 connection.close()

@@ -117,7 +117,10 @@ def test_cancelling_while_stock_is_reserved_leaves_nothing_held(at_once):
     outcomes = at_once(
         call
         for order in orders
-        for call in (partial(services.reserve_stock, order.pk), partial(services.cancel_order, order.pk, "ann"))
+        for call in (
+            partial(services.reserve_stock, order.pk),
+            partial(services.cancel_order, order.pk, "ann"),
+        )
     )
 
     assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []

@@ -1,6 +1,7 @@
 """Whatever happens to orders, in whatever order: what must always be true of stock, money and mail."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from django.core import mail
@@ -8,7 +9,14 @@ from django.db import transaction
 from django.db.models import Sum
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from orders import services
 from orders.errors import IllegalTransition, StockTooLow, TooLate
@@ -25,7 +33,11 @@ STEPS = (
     services.record_sale,
 )
 SKUS = ("CUP", "POT", "TEA")
-LINES = st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 4)).map(lambda line: LineRequest(*line)), min_size=1, max_size=4)
+LINES = st.lists(
+    st.tuples(st.sampled_from(SKUS), st.integers(1, 4)).map(lambda line: LineRequest(*line)),
+    min_size=1,
+    max_size=4,
+)
 
 
 class Shop(RuleBasedStateMachine):
@@ -46,7 +58,7 @@ class Shop(RuleBasedStateMachine):
     @initialize()
     def open_the_shop(self) -> None:
         self.customer = make_user()
-        self.brought = Counter({sku: 6 for sku in SKUS})
+        self.brought = Counter(dict.fromkeys(SKUS, 6))
         for sku in SKUS:
             make_product(sku, on_hand=6)
 
@@ -89,7 +101,12 @@ class Shop(RuleBasedStateMachine):
         try:
             services.cancel_order(order_id, actor="ann")
         except TooLate:
-            assert Order.objects.get(pk=order_id).status not in {"placed", "validated", "reserved", "cancelled"}
+            assert Order.objects.get(pk=order_id).status not in {
+                "placed",
+                "validated",
+                "reserved",
+                "cancelled",
+            }
 
     @rule(sku=st.sampled_from(SKUS), on_hand=st.integers(0, 12))
     def count_the_shelf(self, sku, on_hand):
@@ -130,7 +147,7 @@ class Shop(RuleBasedStateMachine):
             path = [event.to_status for event in order.events.all()]
             assert path[0] == Status.PLACED
             assert path[-1] == order.status
-            assert all(later in TRANSITIONS[Status(earlier)] for earlier, later in zip(path, path[1:], strict=False))
+            assert all(later in TRANSITIONS[Status(earlier)] for earlier, later in pairwise(path))
 
     @invariant()
     def a_complete_order_is_in_the_books_and_its_customer_knows(self):

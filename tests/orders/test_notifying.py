@@ -27,7 +27,10 @@ UNICODE = "Zoë & Søn"
 @pytest.mark.django_db
 def test_the_customer_is_told_what_is_on_its_way():
     ann = make_user("ann", email="ann@example.com", first_name=UNICODE)
-    cup, pot = make_product("CUP", name="Cup <blue> & 'big'", amount=250), make_product("POT", name="Pot", amount=1999)
+    cup, pot = (
+        make_product("CUP", name="Cup <blue> & 'big'", amount=250),
+        make_product("POT", name="Pot", amount=1999),
+    )
     order = make_order({cup: 3, pot: 1}, status=Status.FULFILLED, customer=ann)
 
     services.notify_customer(order.pk)

@@ -61,22 +61,23 @@ def test_placing_enqueues_the_way_to_payment_and_what_happens_if_it_fails(enqueu
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("quantity", "express", "queue", "priority"),
+    ("quantity", "express", "lane"),
     [
-        (1, False, "default", NORMAL),
-        (1, True, "critical", URGENT),
-        (199, False, "default", NORMAL),
-        (200, False, "critical", URGENT),
+        (1, False, ("default", NORMAL)),
+        (1, True, ("critical", URGENT)),
+        (199, False, ("default", NORMAL)),
+        (200, False, ("critical", URGENT)),
     ],
 )
 def test_an_express_order_and_one_worth_much_take_the_critical_queue(
-    enqueued, settings, quantity, express, queue, priority
+    enqueued, settings, quantity, express, lane
 ):
     settings.ORDERS_URGENT_AMOUNT = 500_00
     make_product("CUP", amount=250)
 
     services.place_order(make_user(), [LineRequest("CUP", quantity)], express=express)
 
+    queue, priority = lane
     assert [message[2] for message in enqueued(queue)] == [priority]
 
 
@@ -93,21 +94,21 @@ def test_nothing_is_enqueued_before_the_order_is_committed(enqueued):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("status", "queue", "first", "after", "errbacks"),
+    ("status", "queue", "first", "then"),
     [
-        ("placed", "default", "validate_order", ["orders.reserve_stock", "orders.charge_order"], ABANDON),
-        ("validated", "default", "reserve_stock", ["orders.charge_order"], ABANDON),
-        ("reserved", "io", "charge_order", [], ABANDON),
-        ("charging", "io", "charge_order", [], ABANDON),
-        ("paid", "default", "fulfil_order", [ENDS], []),
+        ("placed", "default", "validate_order", (["orders.reserve_stock", "orders.charge_order"], ABANDON)),
+        ("validated", "default", "reserve_stock", (["orders.charge_order"], ABANDON)),
+        ("reserved", "io", "charge_order", ([], ABANDON)),
+        ("charging", "io", "charge_order", ([], ABANDON)),
+        ("paid", "default", "fulfil_order", ([ENDS], [])),
     ],
 )
-def test_an_order_goes_on_from_where_it_is(enqueued, status, queue, first, after, errbacks):
+def test_an_order_goes_on_from_where_it_is(enqueued, status, queue, first, then):
     order = make_order(status=Status(status))
 
     pipeline.resume(order)
 
-    assert enqueued(queue) == [(f"orders.{first}", [order.pk], NORMAL, after, errbacks)]
+    assert enqueued(queue) == [(f"orders.{first}", [order.pk], NORMAL, *then)]
     assert [enqueued(queue.name) for queue in current_app.amqp.queues.values()] == [[]] * 5
 
 

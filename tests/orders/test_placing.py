@@ -69,7 +69,12 @@ def test_placing_takes_no_stock():
         ([("CUP", -1)], {}, errors.InvalidQuantity, "The quantity of CUP must be from 1 to 100000."),
         ([("CUP", 100_001)], {}, errors.InvalidQuantity, "The quantity of CUP must be from 1 to 100000."),
         ([("CUP", 2**70)], {}, errors.InvalidQuantity, "The quantity of CUP must be from 1 to 100000."),
-        ([("CUP", 100_000), ("CUP", 1)], {}, errors.InvalidQuantity, "The quantity of CUP must be from 1 to 100000."),
+        (
+            [("CUP", 100_000), ("CUP", 1)],
+            {},
+            errors.InvalidQuantity,
+            "The quantity of CUP must be from 1 to 100000.",
+        ),
         ([("CUP", 1), ("CAP", 1)], {}, errors.UnknownProduct, "There is no product CAP on sale."),
         ([("OLD", 1)], {}, errors.UnknownProduct, "There is no product OLD on sale."),
         ([("cup", 1)], {}, errors.UnknownProduct, "There is no product cup on sale."),
@@ -77,7 +82,12 @@ def test_placing_takes_no_stock():
         ([("", 1)], {}, errors.UnknownProduct, "There is no product  on sale."),
         ([("CUP", 1), ("YEN", 1)], {}, errors.MixedCurrencies, None),
         ([("CAR", 2)], {}, errors.AmountTooLarge, "The order's total is more than one payment can take."),
-        ([(f"S{n}", 1) for n in range(2001)], {}, errors.TooManyLines, "An order may have at most 2000 lines."),
+        (
+            [(f"S{n}", 1) for n in range(2001)],
+            {},
+            errors.TooManyLines,
+            "An order may have at most 2000 lines.",
+        ),
         ([("CUP", 1)], {"payment_method": "card"}, errors.InvalidPaymentMethod, None),
         ([("CUP", 1)], {"payment_method": "pm_x\n"}, errors.InvalidPaymentMethod, None),
         ([("CUP", 1)], {"payment_method": "pm_" + "x" * 61}, errors.InvalidPaymentMethod, None),
@@ -139,7 +149,8 @@ def test_the_same_key_and_request_return_the_order_it_placed():
 
 
 @pytest.mark.parametrize(
-    ("quantity", "options"), [(3, {}), (2, {"express": True}), (2, {"payment_method": "pm_card_chargeDeclined"})]
+    ("quantity", "options"),
+    [(3, {}), (2, {"express": True}), (2, {"payment_method": "pm_card_chargeDeclined"})],
 )
 def test_the_same_key_for_another_request_is_refused(quantity, options):
     ann, cup = make_user(), make_product()
@@ -187,7 +198,11 @@ def test_fifty_parallel_requests_with_one_key_make_one_order(at_once, waiting):
 
     assert sorted(placed.created for placed in outcomes) == [False] * 49 + [True]
     assert {placed.order.pk for placed in outcomes} == {Order.objects.get().pk}
-    assert (OrderLine.objects.count(), OrderEvent.objects.count(), IdempotencyKey.objects.count()) == (1, 1, 1)
+    assert (OrderLine.objects.count(), OrderEvent.objects.count(), IdempotencyKey.objects.count()) == (
+        1,
+        1,
+        1,
+    )
     assert waiting("default") == 1
 
 
@@ -205,7 +220,8 @@ def test_parallel_requests_for_different_things_with_one_key_make_one_order(at_o
     ann, cup = make_user(), make_product()
 
     outcomes = at_once(
-        partial(services.place_order, ann, [LineRequest(cup.sku, n % 2 + 1)], idempotency_key="k") for n in range(20)
+        partial(services.place_order, ann, [LineRequest(cup.sku, n % 2 + 1)], idempotency_key="k")
+        for n in range(20)
     )
 
     kinds = [type(outcome).__name__ for outcome in outcomes]

@@ -31,7 +31,8 @@ def test_what_the_table_allows_happens_and_is_written_down(start, end):
 
 
 @pytest.mark.parametrize(
-    ("start", "end"), [pair for pair in EVERY_PAIR if pair[0] != pair[1] and pair[1] not in TRANSITIONS[pair[0]]]
+    ("start", "end"),
+    [pair for pair in EVERY_PAIR if pair[0] != pair[1] and pair[1] not in TRANSITIONS[pair[0]]],
 )
 def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(start, end):
     order = make_order(status=start)
@@ -40,7 +41,11 @@ def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(start, end
     with pytest.raises(IllegalTransition, match=f"order {order.pk} cannot go from {start} to {end}"):
         order.transition_to(end, actor="ann")
 
-    assert (Order.objects.values().get(pk=order.pk), order.events.count(), list(order.steps.values())) == before
+    assert (
+        Order.objects.values().get(pk=order.pk),
+        order.events.count(),
+        list(order.steps.values()),
+    ) == before
 
 
 @pytest.mark.parametrize("status", Status)
@@ -76,7 +81,7 @@ def test_a_transition_outside_a_transaction_is_refused():
 
 
 def test_the_life_of_an_order_is_the_documented_one():
-    life = "placed validated reserved charging paid fulfilled completed".split()
+    life = ["placed", "validated", "reserved", "charging", "paid", "fulfilled", "completed"]
 
     assert all(later in TRANSITIONS[Status(earlier)] for earlier, later in pairwise(life))
     assert sorted(FINAL) == ["cancelled", "completed", "out_of_stock", "payment_failed", "rejected"]

@@ -24,7 +24,12 @@ def test_a_task_that_runs_through_writes_its_step():
     tasks.reserve_stock.on_success("reserved", "job-1", [order.pk], {})
     done = step_of(order)
 
-    assert (running.state, running.attempt, running.task_id, running.finished_at) == ("running", 1, "job-1", None)
+    assert (running.state, running.attempt, running.task_id, running.finished_at) == (
+        "running",
+        1,
+        "job-1",
+        None,
+    )
     assert (done.state, done.attempt, done.error) == ("succeeded", 1, "")
     assert order.placed_at < done.started_at < done.finished_at
     assert OrderStep.objects.filter(state="queued").count() == 5
@@ -111,7 +116,9 @@ def test_a_timeline_that_cannot_be_written_does_not_stop_the_step(monkeypatch, c
 
     tasks.validate_order.before_start("job-1", [order.pk], {})
 
-    assert [record.message for record in caplog.records] == ["step validate: its timeline could not be written"]
+    assert [record.message for record in caplog.records] == [
+        "step validate: its timeline could not be written"
+    ]
 
 
 def test_a_task_leads_to_its_order_and_the_orders_owner():

@@ -123,14 +123,15 @@ def test_without_the_lock_two_buyers_both_see_the_last_item_and_the_constraint_i
 def test_orders_for_the_same_products_in_any_order_never_deadlock(at_once):
     products = [make_product(on_hand=1000) for _ in range(6)]
     orders = [
-        make_order({product: 1 for product in (products[n % 6 :] + products[: n % 6])[:: (-1) ** n]})
-        for n in range(40)
+        make_order(dict.fromkeys((products[n % 6 :] + products[: n % 6])[:: (-1) ** n], 1)) for n in range(40)
     ]
     Order.objects.update(status=Status.VALIDATED)
 
     def live(order):
         services.reserve_stock(order.pk)
-        return services.cancel_order(order.pk, actor="ann") if order.pk % 2 else services.reserve_stock(order.pk)
+        return (
+            services.cancel_order(order.pk, actor="ann") if order.pk % 2 else services.reserve_stock(order.pk)
+        )
 
     outcomes = at_once(partial(live, order) for order in orders)
 
@@ -249,4 +250,6 @@ def test_stock_is_locked_by_sku_whatever_the_order_of_the_lines(django_assert_nu
         stock = locks.lock_stock_of(order)
 
     assert [item.product.sku for item in stock] == ["A", "B", "C"]
-    assert queries[0]["sql"].endswith('ORDER BY "orders_product"."sku" ASC FOR NO KEY UPDATE OF "orders_stockitem"')
+    assert queries[0]["sql"].endswith(
+        'ORDER BY "orders_product"."sku" ASC FOR NO KEY UPDATE OF "orders_stockitem"'
+    )
