@@ -103,7 +103,6 @@ def test_static_files_are_there(client):
         response = client.get(url)
         assert response.status_code == HTTPStatus.OK
         assert len(response.getvalue()) > 0
-        response.close()
 
 
 @pytest.mark.parametrize(
