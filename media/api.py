@@ -1,3 +1,126 @@
-from ninja import Router
+"""Avatars over HTTP: upload, follow, delete."""
 
-router = Router(tags=["media"])
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import File, Query, Router, Schema
+from ninja.files import UploadedFile
+
+from media import services
+from media.models import Avatar, Thumbnail
+from media.wire import Refusal
+from proj.api.paging import paginate
+from proj.api.problems import Problem
+
+router = Router(tags=["avatars"])
+
+Status = Literal["queued", "processing", "ready", "rejected", "superseded"]
+
+
+class ThumbnailOut(Schema):
+    size: int
+    url: str
+    width: int
+    height: int
+    bytes: int
+    format: Literal["webp", "jpeg"]
+
+
+class ErrorOut(Schema):
+    code: str
+    detail: str
+
+
+class AvatarOut(Schema):
+    id: UUID
+    status: Status
+    thumbnails: list[ThumbnailOut]
+    mail_thumbnail: ThumbnailOut | None
+    error: ErrorOut | None
+    task_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class AvatarPage(Schema):
+    items: list[AvatarOut]
+    next: str | None
+
+
+class AvatarFilter(Schema):
+    cursor: str | None = None
+    limit: int = 50
+
+
+@router.post("/avatars", response={202: AvatarOut}, summary="Upload a picture")
+def create_avatar(
+    request: HttpRequest,
+    response: HttpResponse,
+    image: File[UploadedFile],
+) -> tuple[int, dict[str, Any]]:
+    """Accept a picture of at most 10 MB; Location says where to follow it. Whether it can be used is found out then."""
+    try:
+        avatar = services.upload_avatar(request.user, image)  # type: ignore[arg-type]  # signed in, or we are not here
+    except Refusal as refusal:
+        raise Problem(413 if refusal.code == "too_large" else 422, refusal.code, refusal.detail) from refusal
+    response["Location"] = reverse("api:read_avatar", args=[avatar.public_id])
+    return 202, serialize(avatar)
+
+
+@router.get("/avatars", response=AvatarPage, summary="Your avatars, newest first")
+def list_avatars(request: HttpRequest, filters: Query[AvatarFilter]) -> dict[str, Any]:
+    """Everything the caller has uploaded that has not been deleted."""
+    avatars = Avatar.objects.of(request.user.pk or 0).with_thumbnails()
+    return paginate(avatars, filters.cursor, filters.limit, serialize)
+
+
+@router.get("/avatars/{avatar_id}", response=AvatarOut, summary="One avatar")
+def read_avatar(request: HttpRequest, avatar_id: UUID) -> dict[str, Any]:
+    """Its status; its thumbnails when it is ready; the reason when it was rejected."""
+    return serialize(find(request, avatar_id))
+
+
+@router.delete("/avatars/{avatar_id}", response={204: None}, summary="Delete an avatar")
+def delete_avatar(request: HttpRequest, avatar_id: UUID) -> tuple[int, None]:
+    """Delete it with all its files, also while it is being processed."""
+    services.delete_avatar(find(request, avatar_id))
+    return 204, None
+
+
+def find(request: HttpRequest, avatar_id: UUID) -> Avatar:
+    """Return the caller's own avatar; somebody else's does not exist for them (404)."""
+    mine = Avatar.objects.of(request.user.pk or 0).with_thumbnails()
+    return get_object_or_404(mine, public_id=avatar_id)
+
+
+def serialize(avatar: Avatar) -> dict[str, Any]:
+    """Return what clients read of an avatar."""
+    thumbnails = list(avatar.thumbnails.all())
+    mail = [describe(each) for each in thumbnails if each.format == Thumbnail.Format.JPEG]
+    rejected = avatar.status == Avatar.Status.REJECTED
+    return {
+        "id": avatar.public_id,
+        "status": avatar.status,
+        "thumbnails": [describe(each) for each in thumbnails if each.format == Thumbnail.Format.WEBP],
+        "mail_thumbnail": mail[0] if mail else None,
+        "error": {"code": avatar.error_code, "detail": avatar.error_detail} if rejected else None,
+        "task_id": avatar.task_id,
+        "created_at": avatar.created_at,
+        "updated_at": avatar.updated_at,
+    }
+
+
+def describe(thumbnail: Thumbnail) -> dict[str, Any]:
+    """Return what clients read of a thumbnail."""
+    return {
+        "size": thumbnail.size,
+        "url": thumbnail.url,
+        "width": thumbnail.width,
+        "height": thumbnail.height,
+        "bytes": thumbnail.bytes,
+        "format": thumbnail.format,
+    }

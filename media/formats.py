@@ -9,6 +9,9 @@ MAX_PIXELS = 24_000_000
 # A square out of the middle of anything longer shows nothing of it.
 MAX_ASPECT = 10
 
+#: For the ``accept`` of a file input: only a help to whoever chooses.
+ACCEPT = "image/jpeg,image/png,image/webp,image/gif,image/avif"
+
 AVIF_BRANDS = {b"avif", b"avis"}
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 

@@ -102,16 +102,15 @@ class Sandbox:
             if impatient.is_set():
                 raise Refusal.too_costly() from None
             return None
-        except (
-            BaseException
-        ):  # a soft time limit in the middle of an answer: what follows would be out of step
-            self.close()
+        except BaseException:
+            self.close()  # a soft time limit, in the middle of an answer: the next one would be out of step
             raise
         finally:
             timer.cancel()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+            self.close()
             self._process = subprocess.Popen(
                 [sys.executable, "-s", "-P", "-m", "media.decoder"],
                 stdin=subprocess.PIPE,

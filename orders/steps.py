@@ -62,7 +62,7 @@ class OrderTask(JobTask):
 
 def find_subject(task_id: str) -> Subject | None:
     """The order that a task works on, for the jobs API."""
-    step = OrderStep.objects.select_related("order").filter(task_id=task_id).first()
-    if step is None:
+    step = OrderStep.objects.select_related("order").filter(task_id=task_id).first() if task_id else None
+    if step is None:  # an empty id would find the steps that have not begun
         return None
     return Subject(f"order:{step.order_id}", step.order.customer_id, step.order.get_absolute_url())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -19,9 +19,7 @@ class Words(NamedTuple):
 
 
 STATUS_WORDS: dict[str, Words] = {
-    Status.PLACED: Words(
-        "Placed", "info", "We have your order and are on it. You may leave this page: it goes on without you."
-    ),
+    Status.PLACED: Words("Placed", "info", "We have your order. You may leave this page at any time."),
     Status.VALIDATED: Words("Checked", "info", "Your order is in order. Now we set your goods aside."),
     Status.RESERVED: Words(
         "Set aside", "info", "Your goods are set aside for you. Next we charge your card."
@@ -68,6 +66,19 @@ REFUSALS: dict[str, tuple[str, str]] = {
 }
 
 
+def duration(span: timedelta) -> str:
+    """Return a time span as people say it: "0.12 s", "34 s", "5 min", "3 h"."""
+    seconds = span.total_seconds()
+    for limit, text in (
+        (10, f"{seconds:.2f} s"),
+        (120, f"{seconds:.0f} s"),
+        (7200, f"{seconds / 60:.0f} min"),
+    ):
+        if seconds < limit:
+            return text
+    return f"{seconds / 3600:.0f} h"
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of the timeline."""
@@ -81,23 +92,26 @@ class Stage:
     error: str
 
     @property
-    def seconds(self) -> str:
+    def took(self) -> str:
         """How long it took, such as "0.12 s"; empty while it runs or when it never ran."""
-        if not (self.started_at and self.finished_at):
+        if self.started_at is None or self.finished_at is None:
             return ""
-        seconds = (self.finished_at - self.started_at).total_seconds()
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004
+        return duration(self.finished_at - self.started_at)
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """What an order's page shows of its progress. `seen` changes whenever anything of it does."""
+    """What an order's page shows of its progress. `seen` changes whenever anything of it does.
+
+    `took` is how long the whole order took, once it is completed.
+    """
 
     chip: str
     look: str
     sentence: str
     stages: list[Stage]
     done: int
+    took: str
     seen: str
 
 
@@ -111,6 +125,7 @@ def read_timeline(order: Order, steps: Iterable[OrderStep]) -> Timeline:
         sentence=words.sentence,
         stages=stages,
         done=sum(stage.mark == "is-done" for stage in stages),
+        took=duration(order.updated_at - order.placed_at) if order.status == Status.COMPLETED else "",
         seen=sha256(repr((order.status, order.reason, stages)).encode()).hexdigest()[:16],
     )
 

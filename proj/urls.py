@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from ninja import NinjaAPI
 
+from media.urls import uploads
 from proj.api import problems
 from proj.api.auth import AUTH
 from proj.jobs import health
@@ -34,6 +35,7 @@ def api_docs(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", include("orders.urls")),
     path("profile/", include("media.urls")),
+    path("uploads/", include(uploads)),
     path("reports/", include("reports.urls")),
     path("accounts/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),

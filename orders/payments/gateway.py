@@ -21,15 +21,32 @@ class Declined(Permanent):
 
 
 class Unknown(Transient):
-    """No answer, or none that says what happened: the money may have been captured. Ask again with the same key."""
+    """No answer, or none that says what happened: the money may have been captured. Ask again with the same key.
+
+    `detail`, here and below, is for staff; the text of the error is for the shopper, who follows the order's steps.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "The payment provider has not answered yet. We will ask again; you will not pay twice."
+        )
+        self.detail = detail
 
 
 class Unavailable(Transient):
     """Turned away before the provider looked at it. Nothing was captured. Ask again later."""
 
+    def __init__(self, detail: str) -> None:
+        super().__init__("The payment provider is busy. We will ask again.")
+        self.detail = detail
+
 
 class Misconfigured(Permanent):
     """Our key, our parameters or our code are wrong. This request captured nothing; people must look."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("The payment could not be started. We are looking into it.")
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,13 @@ KEY_LIFETIME = timedelta(hours=23)
 class KeyExpired(Permanent):
     """The outcome stayed unknown for so long that asking again could charge again. People must look it up."""
 
+    def __init__(self, attempt: PaymentAttempt) -> None:
+        super().__init__("The payment needs a person to look at it. We are looking into it.")
+        self.detail = (
+            f"Without an answer since {attempt.created_at:%Y-%m-%d %H:%M} UTC: asking again could charge again. Look "
+            f"it up at the provider by its metadata (order {attempt.order.public_id})."
+        )
+
 
 def charge_order(order_id: int) -> None:
     """Take the money for an order whose stock is held, and settle the order by the outcome.
@@ -52,13 +59,14 @@ def charge_order(order_id: int) -> None:
     if attempt is None:
         return
     try:
+        _refuse_expired(attempt)
         charge = _ask(attempt)
     except Declined as refusal:
         _settle_declined(attempt, refusal)
     except Unknown as error:
         _write_down(attempt, error, state=AttemptState.UNKNOWN)
         raise
-    except (Unavailable, Misconfigured) as error:
+    except (Unavailable, Misconfigured, KeyExpired) as error:
         _write_down(attempt, error, state=attempt.state)
         raise
     else:
@@ -74,17 +82,11 @@ def _begin(order_id: int) -> PaymentAttempt | None:
             return _create_attempt(order)
         if order.status != Status.CHARGING:
             return None
-        attempt = PaymentAttempt.objects.open().select_related("order").get(order=order)
-    if timezone.now() - attempt.created_at > KEY_LIFETIME:
-        raise KeyExpired(
-            f"The payment has been without an answer since {attempt.created_at:%Y-%m-%d %H:%M} UTC. Look it up at the "
-            f"provider by its key {attempt.idempotency_key}: asking again could charge again."
-        )
-    return attempt
+        return PaymentAttempt.objects.open().select_related("order").get(order=order)
 
 
 def _create_attempt(order: Order) -> PaymentAttempt:
-    number = order.payment_attempts.count() + 1
+    number = PaymentAttempt.objects.filter(order=order).count() + 1
     return PaymentAttempt.objects.create(
         order=order,
         number=number,
@@ -94,6 +96,11 @@ def _create_attempt(order: Order) -> PaymentAttempt:
         currency=order.currency,
         payment_method=order.payment_method,
     )
+
+
+def _refuse_expired(attempt: PaymentAttempt) -> None:
+    if timezone.now() - attempt.created_at > KEY_LIFETIME:
+        raise KeyExpired(attempt)
 
 
 def _ask(attempt: PaymentAttempt) -> Charge:
@@ -136,12 +143,14 @@ def _close(attempt: PaymentAttempt, state: AttemptState, **fields: str) -> bool:
     return mine.update(state=state, updated_at=timezone.now(), **fields) == 1
 
 
-def _write_down(attempt: PaymentAttempt, error: Exception, *, state: str) -> None:
+def _write_down(
+    attempt: PaymentAttempt, error: Unknown | Unavailable | Misconfigured | KeyExpired, *, state: str
+) -> None:
     """Why there is no outcome yet, for people; unless another run has found one meanwhile."""
     mine = PaymentAttempt.objects.open().filter(pk=attempt.pk)
     mine.update(
         state=state,
         error_code=type(error).__name__.lower(),
-        error_detail=str(error),
+        error_detail=error.detail,
         updated_at=timezone.now(),
     )

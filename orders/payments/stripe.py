@@ -41,7 +41,7 @@ class StripeGateway:
                     "amount": amount,
                     "currency": currency.lower(),
                     "payment_method": payment_method,
-                    "payment_method_types": ["card"],
+                    "allowed_payment_method_types": ["card"],
                     "confirm": True,
                     # Nobody is there to pass the bank's extra check, so it counts as a decline.
                     "error_on_requires_action": True,

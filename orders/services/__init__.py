@@ -5,6 +5,7 @@ Each function owns its transaction unless it says that it needs the caller's. Ev
 concurrently: it locks the order, does nothing unless it is that step's turn, and returns the order as it is then.
 """
 
+from orders.services.catalogue import CatalogueRow, Loaded, load_catalogue
 from orders.services.ending import abandon_order, cancel_order
 from orders.services.fulfilling import complete_if_done, fulfil_order, record_sale
 from orders.services.notifying import notify_customer
@@ -15,12 +16,15 @@ from orders.services.stock import release_stock, reserve_stock, set_on_hand
 from orders.services.validating import validate_order
 
 __all__ = [
+    "CatalogueRow",
     "LineRequest",
+    "Loaded",
     "Placed",
     "abandon_order",
     "cancel_order",
     "complete_if_done",
     "fulfil_order",
+    "load_catalogue",
     "mark_paid",
     "mark_payment_failed",
     "notify_customer",

@@ -33,7 +33,7 @@ def safe_path(path: str, default: str) -> str:
 
 def go(request: Request, to: str, **query: Any) -> HttpResponse:
     """Send the browser to another page: by a redirect, or by htmx's header when only a fragment was asked for."""
-    url = resolve_url(to) + (f"?{urlencode(query)}" if query else "")
+    url = resolve_url(to) + (f"?{urlencode(query, safe='/')}" if query else "")
     return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
 
 

@@ -17,15 +17,16 @@ UNTIL = "2010-12-07"  # five trading days: some 550 invoices, so that 300 good o
 def cut(source: Path, target: Path) -> int:
     """Copy the header and the rows dated before ``UNTIL`` from ``source`` to ``target``, both xz; return their number."""
     rows = 0
-    with lzma.open(source, "rt", encoding="utf-8", newline="") as whole:
-        with lzma.open(target, "wt", preset=9 | lzma.PRESET_EXTREME, encoding="utf-8", newline="") as sample:
-            sample.write(whole.readline())
-            for line in whole:
-                # The date is the first column that looks like one: descriptions may hold commas, never dates.
-                if f",{UNTIL} " in line:
-                    break
-                sample.write(line)
-                rows += 1
+    with (
+        lzma.open(source, "rt", encoding="utf-8", newline="") as whole,
+        lzma.open(target, "wt", preset=9 | lzma.PRESET_EXTREME, encoding="utf-8", newline="") as sample,
+    ):
+        sample.write(whole.readline())
+        for line in whole:
+            if f",{UNTIL} " in line:  # the date of the invoice: no description holds one
+                break
+            sample.write(line)
+            rows += 1
     return rows
 
 

@@ -74,7 +74,7 @@ class Child:
             pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
             self._start_at = time.monotonic() + pause
             self.kill()  # what it may have left in its session
-            return f"{_ending(self._running.returncode)}; starting it again in {pause:.0f} s (see {self.log})"
+            return f"{_ending(self._running.returncode)}; starting it again in {pause:g} s (see {self.log})"
         if time.monotonic() >= self._start_at:
             self.start()
             return "started again"

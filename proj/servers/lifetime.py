@@ -50,16 +50,14 @@ class Lease:
             raise ServerError(
                 f"Cannot use {self.folder}: {error.strerror}. It may belong to another user."
             ) from error
-        with self._one_at_a_time():
-            self._users = (self.folder / "users.lock").open("a")
-            fcntl.flock(self._users, fcntl.LOCK_SH)
-            urls = {}
-            for name in self.names:
-                server = SERVERS[name](self.folder, durable=self.durable)
-                if not server.is_running():
-                    server.start()
-                urls[name] = server.url
-            return urls
+        try:
+            with self._one_at_a_time():
+                self._users = (self.folder / "users.lock").open("a")
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+                return {name: self._running(name).url for name in self.names}
+        except BaseException:
+            self.leave()  # stops what was started
+            raise
 
     def leave(self) -> None:
         """End this use; stop the servers if it was the last. Does nothing in a fork or the second time."""
@@ -84,6 +82,12 @@ class Lease:
                     server.stop()
             return True
 
+    def _running(self, name: str) -> Postgres | Redis:
+        server = SERVERS[name](self.folder, durable=self.durable)
+        if not server.is_running():
+            server.start()
+        return server
+
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
         """Keep others from starting or stopping the servers meanwhile."""
@@ -102,6 +106,6 @@ def provide(var_dir: Path, *, durable: bool = True) -> dict[str, str]:
     if not names:
         return {}
     lease = Lease(var_dir, names, durable=durable)
-    # Before entering: a start that fails half-way still stops what it started.
+    urls = lease.enter()
     atexit.register(lease.leave)
-    return lease.enter()
+    return urls

@@ -19,6 +19,9 @@ from proj.servers.state import LOOPBACK, Endpoint, is_free, load_endpoint, save_
 DATABASE = "app"
 START_SECONDS = 60  # a start after a crash replays the log: a second here, a minute on a slow disk
 STOP_SECONDS = 60
+# Seconds between tries: the port may be taken in the moment between, and the processes of a server that was killed
+# need one to notice.
+START_PAUSES = (1, 2, 0)
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -80,7 +83,9 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop the server: sessions are ended, what was committed is kept. Raises ServerError when it stays."""
-        Programs.find().run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "-t", str(STOP_SECONDS), "stop")
+        programs = Programs.find()
+        programs.open_for(self.data)  # somebody may have closed the way meanwhile
+        programs.run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "-t", str(STOP_SECONDS), "stop")
 
     def _make_data(self, programs: Programs) -> None:
         """Run initdb beside the place and move the result there: a start that is killed leaves nothing half-made."""
@@ -107,15 +112,20 @@ class Postgres:
         return not is_free(self.endpoint.port) and programs.succeeds("pg_ctl", "-D", self.data, "status")
 
     def _launch(self, programs: Programs) -> None:
-        if not is_free(self.endpoint.port):
-            self.endpoint = self.endpoint.moved()
-        save_endpoint(self.folder, "postgres", self.endpoint)
-        options = f"-p {self.endpoint.port} {'' if self.durable else SCRATCH_OPTIONS}"
-        wait = ("-w", "-t", str(START_SECONDS))
-        try:
-            programs.run("pg_ctl", "-D", self.data, "-l", self.log, "-o", options, *wait, "start")
-        except ServerError as error:
-            raise ServerError(f"PostgreSQL does not start: {error}\n{self._log_tail()}") from error
+        for pause in START_PAUSES:
+            if not is_free(self.endpoint.port):
+                self.endpoint = self.endpoint.moved()
+            save_endpoint(self.folder, "postgres", self.endpoint)
+            options = f"-p {self.endpoint.port} {'' if self.durable else SCRATCH_OPTIONS}"
+            wait = ("-w", "-t", str(START_SECONDS))
+            try:
+                programs.run("pg_ctl", "-D", self.data, "-l", self.log, "-o", options, *wait, "start")
+            except ServerError as error:
+                failure = error
+                time.sleep(pause)
+            else:
+                return
+        raise ServerError(f"PostgreSQL does not start: {failure}\n{self._log_tail()}")
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS

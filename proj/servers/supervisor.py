@@ -31,7 +31,8 @@ class Supervisor:
 
     def __init__(self, processes: Sequence[Process], var_dir: Path, terminal: TextIO | None = None) -> None:
         self.var_dir = var_dir
-        self.children = [Child(process, BASE_DIR, var_dir) for process in processes]
+        in_order = sorted(processes, key=lambda process: process.stage)
+        self.children = [Child(process, BASE_DIR, var_dir) for process in in_order]
         self._terminal = terminal
         self._width = max((len(process.name) for process in processes), default=0)
         self._colours = dict(zip((process.name for process in processes), cycle(COLOURS), strict=False))
@@ -39,7 +40,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every process, in the order of their stages."""
-        for child in sorted(self.children, key=lambda child: child.process.stage):
+        for child in self.children:
             child.start()
             self._write_down()
 

@@ -1,24 +1,25 @@
 """Payment intents: made, confirmed against a test card, cancelled, read and listed.
 
 Each function runs inside one transaction of the books, opened by the caller, and returns the object that Stripe
-would show. A declined card raises Refusal with the intent inside, after the decline has been written down.
+would show.
 """
 
 import secrets
-import string
 import time
 
 from orders.payments.sandbox.amounts import parse_amount, parse_currency
 from orders.payments.sandbox.books import Books, Document
-from orders.payments.sandbox.cards import CARDS, Decline, payment_method_object
-from orders.payments.sandbox.errors import InvalidRequest, Refusal, no_such
-from orders.payments.sandbox.parameters import Parameters, boolean, integer, metadata, refuse_unknown
+from orders.payments.sandbox.cards import CARDS
+from orders.payments.sandbox.charges import charge_card, unexpected_state
+from orders.payments.sandbox.errors import InvalidRequest, no_such
+from orders.payments.sandbox.identifiers import identifier
+from orders.payments.sandbox.parameters import Parameters, array, boolean, integer, metadata, refuse_unknown
 
 # What these do not list, such as manual capture or saved customers, is refused and never silently ignored.
 CREATE = frozenset((
-    "amount", "automatic_payment_methods", "confirm", "currency", "description", "error_on_requires_action",
-    "metadata", "off_session", "payment_method", "payment_method_types", "receipt_email", "return_url",
-    "statement_descriptor_suffix",
+    "allowed_payment_method_types", "amount", "automatic_payment_methods", "confirm", "currency", "description",
+    "error_on_requires_action", "metadata", "off_session", "payment_method", "payment_method_types", "receipt_email",
+    "return_url", "statement_descriptor_suffix",
 ))  # fmt: skip
 CONFIRM = frozenset(
     ("error_on_requires_action", "off_session", "payment_method", "receipt_email", "return_url")
@@ -34,11 +35,6 @@ EMPTY = (
     "payment_method_configuration_details", "processing", "review", "setup_future_usage", "shipping", "source",
     "statement_descriptor", "transfer_data", "transfer_group",
 )  # fmt: skip
-ALPHABET = string.ascii_letters + string.digits
-
-
-def identifier(prefix: str) -> str:
-    return f"{prefix}_3" + "".join(secrets.choice(ALPHABET) for _ in range(23))
 
 
 def create(books: Books, parameters: Parameters) -> Document:
@@ -49,10 +45,12 @@ def create(books: Books, parameters: Parameters) -> Document:
     payment_method = parameters.get("payment_method")
     refuse_unknown_card(payment_method)
     confirmed = boolean(parameters, "confirm")
+    allowed_types = types_of_payment(parameters)
     reference = identifier("pi")
     intent: Document = dict.fromkeys(EMPTY) | {
         "id": reference,
         "object": "payment_intent",
+        "allowed_payment_method_types": allowed_types,
         "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
@@ -147,49 +145,21 @@ def listed(books: Books, parameters: Parameters) -> Document:
     }
 
 
-def charge_card(books: Books, intent: Document) -> Document:
-    """Ask the bank, write down its answer, and return the intent or raise the decline."""
-    if intent["payment_method"] is None:
-        raise unexpected_state(
-            intent, "You cannot confirm this PaymentIntent because it's missing a payment method."
+def types_of_payment(parameters: Parameters) -> list[str] | None:
+    """The types that the caller restricts the payment to; the sandbox knows cards only."""
+    if array(parameters, "payment_method_types"):
+        # https://docs.stripe.com/changelog/endive/2026-09-30
+        raise InvalidRequest(
+            "The parameter payment_method_types is no longer supported. Use allowed_payment_method_types.",
+            code="payment_method_types_no_longer_supported",
+            param="payment_method_types",
         )
-    decline = CARDS[intent["payment_method"]].decline
-    charge, now = identifier("ch"), int(time.time())
-    books.add_charge(charge, intent, now, decline and decline.decline_code)
-    intent["latest_charge"] = charge
-    if decline is not None:
-        raise declined(books, intent, decline, now)
-    intent |= {"status": "succeeded", "amount_received": intent["amount"], "last_payment_error": None}
-    books.save_intent(intent)
-    return intent
-
-
-def declined(books: Books, intent: Document, decline: Decline, now: int) -> Refusal:
-    """The intent wants another card; the error says why, with the intent as it is now inside."""
-    method = intent["payment_method"]
-    refusal = Refusal(
-        402,
-        decline.message,
-        kind="card_error",
-        code=decline.code,
-        charge=intent["latest_charge"],
-        decline_code=decline.decline_code,
-        payment_method=payment_method_object(method, CARDS[method], now),
-    )
-    intent |= {
-        "status": "requires_payment_method",
-        "payment_method": None,
-        "last_payment_error": dict(refusal.error),
-    }
-    books.save_intent(intent)
-    refusal.error["payment_intent"] = intent
-    return refusal
+    types = array(parameters, "allowed_payment_method_types")
+    if types and "card" not in types:
+        raise InvalidRequest("No valid payment method types.", param="allowed_payment_method_types")
+    return types or None
 
 
 def refuse_unknown_card(payment_method: str | None) -> None:
     if payment_method is not None and payment_method not in CARDS:
         raise no_such("PaymentMethod", payment_method, param="payment_method", status=400)
-
-
-def unexpected_state(intent: Document, message: str) -> Refusal:
-    return Refusal(400, message, code="payment_intent_unexpected_state", payment_intent=intent)

@@ -35,6 +35,11 @@ def integer(parameters: Parameters, name: str, default: int, *, least: int = 0, 
     return int(text)
 
 
+def array(parameters: Parameters, name: str) -> list[str]:
+    """The values of name[0], name[1], ... or of name[]."""
+    return [value for given, value in parameters.items() if given.startswith(f"{name}[")]
+
+
 def metadata(parameters: Parameters) -> dict[str, str]:
     """The pairs of metadata[key]=value. An empty value means "no such key", as with Stripe."""
     pairs = {

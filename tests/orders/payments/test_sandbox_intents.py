@@ -121,6 +121,18 @@ INVALID = [
     ({"payment_method": "pm_nonsense"}, "payment_method", "resource_missing", "No such PaymentMethod"),
     ({"confirm": "perhaps"}, "confirm", None, "Invalid boolean: perhaps"),
     ({"amuont": 5}, "amuont", "parameter_unknown", "Received unknown parameter: amuont"),
+    (
+        {"payment_method_types": ["card"]},
+        "payment_method_types",
+        "payment_method_types_no_longer_supported",
+        "Use allowed_payment_method_types",
+    ),
+    (
+        {"allowed_payment_method_types": ["sepa_debit"]},
+        "allowed_payment_method_types",
+        None,
+        "No valid payment method types.",
+    ),
     ({"metadata": {"k" * 41: "v"}}, "metadata", None, "40 characters"),
     ({"metadata": {str(n): "v" for n in range(51)}}, "metadata", None, "at most 50 keys"),
 ]

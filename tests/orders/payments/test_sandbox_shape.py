@@ -44,8 +44,9 @@ RECORDED = [
     "transfer_data",
     "transfer_group",
 ]
-# And those of the payment intent in Stripe's own OpenAPI fixtures (MIT) that the recorded one is too old to have.
+# And those that the recorded one is too old to have, from Stripe's own OpenAPI fixtures (MIT) and change log.
 SINCE = [
+    "allowed_payment_method_types",
     "amount_details",
     "automatic_payment_methods",
     "customer_account",
@@ -99,6 +100,7 @@ def test_the_error_of_a_declined_card_has_the_fields_of_stripe(declined):
         "message",
         "payment_intent",
         "payment_method",
+        "payment_method_type",
         "type",
     ]
     assert set(error) <= set(stripe.ErrorObject.__annotations__)

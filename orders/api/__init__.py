@@ -1,0 +1,11 @@
+"""Products and orders over HTTP, for programs."""
+
+from ninja import Router
+
+from orders.api import orders, products
+
+router = Router()
+router.add_router("/products", products.router)
+router.add_router("/orders", orders.router)
+
+__all__ = ["router"]

@@ -1,0 +1,95 @@
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import Header, Query, Router
+
+from orders import services
+from orders.api.schemas import OrderFilter, OrderIn, OrderOut, OrderPage
+from orders.errors import InvalidPaymentMethod, InvalidQuantity, OrderRefused, TooLate, UnknownProduct
+from orders.models import Order
+from orders.models.order import OrderQuerySet
+from proj.api.paging import paginate
+from proj.api.problems import Problem
+
+router = Router(tags=["orders"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="1 to 255 printable ASCII characters. The same key with the same order places one order.",
+    ),
+]
+
+
+@router.post("", response={202: OrderOut})
+def place_order(
+    request: HttpRequest, body: OrderIn, response: HttpResponse, idempotency_key: IdempotencyKey = None
+) -> Order:
+    """Accept an order; Location says where to follow it. Checks, payment and delivery happen in the background."""
+    try:
+        placed = services.place_order(
+            caller(request),
+            [services.LineRequest(line.sku, line.quantity) for line in body.lines],
+            express=body.express,
+            payment_method=body.payment_method,
+            idempotency_key=idempotency_key,
+        )
+    except OrderRefused as refused:
+        raise Problem(422, refused.code, refused.detail, errors=errors(refused, body)) from refused
+    response["Location"] = reverse("api:read_order", args=[placed.order.public_id])
+    if not placed.created:
+        response["Idempotent-Replayed"] = "true"
+    return placed.order
+
+
+@router.get("", response=OrderPage)
+def list_orders(request: HttpRequest, filters: Query[OrderFilter]) -> dict[str, Any]:
+    """List the caller's orders, newest first."""
+    orders = orders_of(request)
+    if filters.status is not None:
+        orders = orders.filter(status=filters.status)
+    return paginate(orders, filters.cursor, filters.limit, lambda order: order)
+
+
+@router.get("/{order_id}", response=OrderOut)
+def read_order(request: HttpRequest, order_id: UUID) -> Order:
+    """Return one order with its lines, its steps and what has happened to it."""
+    return get_object_or_404(orders_of(request).with_progress(), public_id=order_id)
+
+
+@router.post("/{order_id}/cancel", response={202: OrderOut})
+def cancel_order(request: HttpRequest, order_id: UUID) -> Order:
+    """Call an order off and give its stock back; too late once its payment has been started."""
+    order = get_object_or_404(orders_of(request), public_id=order_id)
+    try:
+        return services.cancel_order(order.pk, caller(request).get_username(), "Cancelled by the customer.")
+    except TooLate as error:
+        raise Problem(409, error.code, f"The order cannot be cancelled. {error.detail}") from error
+
+
+def caller(request: HttpRequest) -> User:
+    return cast(User, request.user)  # the API lets nobody in who is not signed in
+
+
+def orders_of(request: HttpRequest) -> OrderQuerySet:
+    """The orders that the caller may see. All others do not exist for them, so that they get a 404."""
+    return Order.objects.of(caller(request).pk)
+
+
+def errors(refused: OrderRefused, body: OrderIn) -> list[dict[str, str]]:
+    """Where in the body the refusal has its cause, as JSON pointers."""
+    match refused:
+        case UnknownProduct() | InvalidQuantity():
+            field = "sku" if isinstance(refused, UnknownProduct) else "quantity"
+            positions = (n for n, line in enumerate(body.lines) if line.sku == refused.sku)
+            pointers = [f"/lines/{position}/{field}" for position in positions]
+        case InvalidPaymentMethod():
+            pointers = ["/payment_method"]
+        case _:
+            pointers = []
+    return [{"pointer": pointer, "detail": refused.detail} for pointer in pointers]

@@ -1,0 +1,122 @@
+"""What goes in and out. Money is an integer in the currency's minor unit."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from ninja import Field, Schema
+from pydantic import AfterValidator, ConfigDict
+
+from orders.models import OrderEvent, OrderStep
+from orders.services.placing import MAX_LINES, MAX_QUANTITY
+from orders.states import Status, StepState
+
+
+def printable(text: str) -> str:
+    """Refuse a NUL, which PostgreSQL has no text for."""
+    if "\x00" in text:
+        raise ValueError("must not contain a NUL")
+    return text
+
+
+Text = Annotated[str, AfterValidator(printable)]
+
+
+class Strict(Schema):
+    """A request: a misspelt field is refused, and a number is a number, neither text nor true."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class LineIn(Strict):
+    sku: Text = Field(min_length=1, max_length=64)
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+
+
+class OrderIn(Strict):
+    lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
+    express: bool = False
+    payment_method: Text = Field("pm_card_visa", max_length=64, description="The provider's id of the card.")
+
+
+class ProductOut(Schema):
+    sku: str
+    name: str
+    amount: int
+    currency: str
+    available: int
+
+
+class ProductPage(Schema):
+    items: list[ProductOut]
+    next: str | None
+
+
+class ProductFilter(Schema):
+    q: Text = Field("", max_length=100, description="Part of a name or a sku.")
+    cursor: Text | None = None
+    limit: int = 50
+
+
+class LineOut(Schema):
+    sku: str
+    name: str
+    quantity: int
+    amount: int = Field(description="Price of one, at the moment of ordering.")
+
+
+class StepOut(Schema):
+    name: str
+    state: StepState
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+
+    @staticmethod
+    def resolve_error(step: OrderStep) -> str | None:
+        return step.error or None
+
+
+class EventOut(Schema):
+    kind: str
+    from_status: Status | None
+    to_status: Status
+    reason: str | None
+    created_at: datetime
+
+    @staticmethod
+    def resolve_from_status(event: OrderEvent) -> str | None:
+        return event.from_status or None
+
+    @staticmethod
+    def resolve_reason(event: OrderEvent) -> Any:
+        return event.detail.get("reason")
+
+
+class OrderSummary(Schema):
+    id: UUID = Field(alias="public_id")
+    status: Status
+    reason: str = Field(description="Why it ended early; empty otherwise.")
+    express: bool
+    amount: int
+    currency: str
+    placed_at: datetime
+    updated_at: datetime
+
+
+class OrderOut(OrderSummary):
+    lines: list[LineOut]
+    steps: list[StepOut]
+    events: list[EventOut]
+
+
+class OrderPage(Schema):
+    items: list[OrderSummary]
+    next: str | None
+
+
+class OrderFilter(Schema):
+    status: Status | None = None
+    cursor: str | None = None
+    limit: int = 50

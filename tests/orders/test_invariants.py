@@ -1,0 +1,177 @@
+"""Whatever happens to orders, in whatever order: what must always be true of stock, money and mail."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.db.models import Sum
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from orders import services
+from orders.errors import IllegalTransition, StockTooLow, TooLate
+from orders.models import Notification, Order, OrderEvent, Product, Sale, StockItem
+from orders.services import LineRequest
+from orders.states import FINAL, HOLDS_STOCK, TRANSITIONS, Status
+from tests.factories import make_product, make_user
+
+STEPS = (
+    services.validate_order,
+    services.reserve_stock,
+    services.fulfil_order,
+    services.notify_customer,
+    services.record_sale,
+)
+SKUS = ("CUP", "POT", "TEA")
+LINES = st.lists(
+    st.tuples(st.sampled_from(SKUS), st.integers(1, 4)).map(lambda line: LineRequest(*line)),
+    min_size=1,
+    max_size=4,
+)
+
+
+class Shop(RuleBasedStateMachine):
+    """Orders that are placed, moved, paid, declined, cancelled and abandoned, and a shelf that is counted."""
+
+    orders = Bundle("orders")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+        mail.outbox.clear()
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.transaction.__exit__(None, None, None)
+
+    @initialize()
+    def open_the_shop(self) -> None:
+        self.customer = make_user()
+        self.brought = Counter(dict.fromkeys(SKUS, 6))
+        for sku in SKUS:
+            make_product(sku, on_hand=6)
+
+    @rule(target=orders, lines=LINES, key=st.none() | st.sampled_from(["a", "b"]))
+    def place(self, lines, key):
+        try:
+            return services.place_order(self.customer, lines, idempotency_key=key).order.pk
+        except services.placing.IdempotencyMismatch:
+            return Order.objects.get(idempotency_key__key=key).pk
+
+    @rule(order_id=orders, step=st.sampled_from(STEPS))
+    def run_a_step(self, order_id, step):
+        before = Order.objects.get(pk=order_id).status
+        after = step(order_id).status
+        assert after == before or after in TRANSITIONS[Status(before)]
+
+    @rule(order_id=orders)
+    def run_every_step(self, order_id):
+        for step in STEPS:
+            step(order_id)
+
+    @rule(order_id=orders)
+    def start_charging(self, order_id):
+        self.attempt(lambda order: order.transition_to(Status.CHARGING, actor="payments"), order_id)
+
+    @rule(order_id=orders)
+    def pay(self, order_id):
+        self.attempt(services.mark_paid, order_id)
+
+    @rule(order_id=orders)
+    def decline(self, order_id):
+        self.attempt(lambda order: services.mark_payment_failed(order, "Declined."), order_id)
+
+    @rule(order_id=orders)
+    def abandon(self, order_id):
+        services.abandon_order(order_id, "A step failed.")
+
+    @rule(order_id=orders)
+    def cancel(self, order_id):
+        try:
+            services.cancel_order(order_id, actor="ann")
+        except TooLate:
+            assert Order.objects.get(pk=order_id).status not in {
+                "placed",
+                "validated",
+                "reserved",
+                "cancelled",
+            }
+
+    @rule(sku=st.sampled_from(SKUS), on_hand=st.integers(0, 12))
+    def count_the_shelf(self, sku, on_hand):
+        stock = StockItem.objects.get(product__sku=sku)
+        try:
+            services.set_on_hand(Product.objects.get(sku=sku), on_hand)
+        except StockTooLow:
+            assert on_hand < stock.reserved
+        else:
+            self.brought[sku] += on_hand - stock.on_hand
+
+    def attempt(self, change, order_id) -> None:
+        """Make a change that the order's table may refuse."""
+        order = Order.objects.get(pk=order_id)
+        try:
+            with transaction.atomic():
+                change(order)
+        except IllegalTransition:
+            assert Order.objects.get(pk=order_id).status == order.status
+
+    def pieces(self, *statuses) -> Counter:
+        orders = Order.objects.filter(status__in=statuses)
+        return Counter(dict(orders.values_list("lines__sku").annotate(Sum("lines__quantity")).order_by()))
+
+    @invariant()
+    def reserved_is_what_live_orders_hold(self):
+        reserved = dict(StockItem.objects.values_list("product__sku", "reserved"))
+        assert Counter(reserved) == self.pieces(*HOLDS_STOCK)
+
+    @invariant()
+    def nothing_is_sold_that_was_not_there(self):
+        on_hand = Counter(dict(StockItem.objects.values_list("product__sku", "on_hand")))
+        assert on_hand + self.pieces(Status.FULFILLED, Status.COMPLETED) == +self.brought
+
+    @invariant()
+    def the_history_is_the_tables(self):
+        for order in Order.objects.prefetch_related("events"):
+            path = [event.to_status for event in order.events.all()]
+            assert path[0] == Status.PLACED
+            assert path[-1] == order.status
+            assert all(later in TRANSITIONS[Status(earlier)] for earlier, later in pairwise(path))
+
+    @invariant()
+    def a_complete_order_is_in_the_books_and_its_customer_knows(self):
+        completed = set(Order.objects.filter(status=Status.COMPLETED).values_list("pk", flat=True))
+        recorded = set(Sale.objects.values_list("order", flat=True))
+        told = set(Notification.objects.settled().values_list("order", flat=True))
+        assert completed == recorded & told
+        assert len(mail.outbox) == len({message.subject for message in mail.outbox}) == len(told)
+
+    @invariant()
+    def a_finished_order_has_no_step_waiting(self):
+        early = Order.objects.filter(status__in=FINAL - {Status.COMPLETED})
+        assert not early.filter(steps__state__in=["queued", "running", "retrying"]).exists()
+
+
+@pytest.mark.django_db
+def test_stock_money_and_mail_agree_whatever_happens():
+    run_state_machine_as_test(
+        Shop,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
+    assert not OrderEvent.objects.exists()

@@ -1,0 +1,46 @@
+"""What tests ask of real processes."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from proj.servers.lifetime import SERVERS
+from proj.servers.records import MARK
+
+
+def output(var_dir: Path, number: int = 0) -> str:
+    """What the command started as the ``number``-th has printed so far."""
+    return (var_dir / f"output {number}").read_text()
+
+
+def bare_environment(**more: str) -> dict[str, str]:
+    """The environment of a machine where nothing is set up."""
+    unset = {*SERVERS, "SECRET_KEY", "DEBUG", "PORT", "VAR_DIR", MARK}
+    return {name: value for name, value in os.environ.items() if name not in unset} | more
+
+
+def marked(var_dir: Path) -> list[psutil.Process]:
+    """Every live process that a supervisor of ``var_dir`` started, and their children."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == str(var_dir):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return what ``condition`` returns once it is true; fail when it is not within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        pause.wait(0.05)
+    return value
