@@ -25,7 +25,7 @@ class ShopCelery(Celery):
 
 app = ShopCelery(
     "proj",
-    amqp="proj.jobs.amqp:OnCommitAMQP",
+    amqp="proj.jobs.amqp:LedgerAMQP",
     task_cls="proj.jobs.task:JobTask",
     # In place of celery.fixups.django: the same, with database connections kept between tasks.
     fixups=["proj.jobs.connections:fixup"],

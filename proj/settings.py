@@ -245,7 +245,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
 
 CELERY_TASK_ACKS_LATE = True  # a message is gone when its task is done, not when it begins
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would redeliver a task that kills its process without end;
-CELERY_TASK_RETRY_ON_WORKER_LOST = True  # this redelivers it max_retries times, then fails it
+CELERY_TASK_RETRY_ON_WORKER_LOST = False  # the ledger sets it free, and buries it when it is at fault
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker takes what it can run, so that priorities hold
 CELERY_WORKER_DISABLE_PREFETCH = True  # and on Redis not even one more while all its processes are busy
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # they are redelivered: stop the first run
@@ -264,7 +264,7 @@ CELERY_TASK_TIME_LIMIT = 300
 
 # --- Celery: results --------------------------------------------------------------------------------------------------
 
-CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_BACKEND = "proj.jobs.backend.LedgerBackend"
 CELERY_RESULT_EXTENDED = True  # name, arguments and worker beside the outcome: what the admin searches
 CELERY_RESULT_EXPIRES = timedelta(days=7)
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True  # a database that restarts does not lose an outcome

@@ -1,7 +1,24 @@
+from typing import Any
+
+from celery import current_task
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class JobsConfig(AppConfig):
     name = "proj.jobs"
     label = "jobs"
     verbose_name = "background jobs"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        connection_created.connect(keep_claim, dispatch_uid="proj.jobs.keep_claim")
+
+
+def keep_claim(**_: Any) -> None:
+    """Say that a running job is still alive, from the database connection that has just replaced its old one."""
+    from proj.jobs import ledger  # noqa: PLC0415  models are not ready when this module is imported
+
+    claim = getattr(current_task.request, "claim", None) if current_task else None
+    if claim is not None and not claim.over:
+        ledger.reassert(claim)

@@ -92,10 +92,10 @@ class LedgerBackend(Chords, DatabaseBackend):  # type: ignore[misc]  # django-ce
         elif isinstance(exc, WorkerLostError | NotRegistered) and Job.objects.filter(pk=task_id).exists():
             # Not the job's own doing. Its claimant is gone or never was: the dispatcher sets it free.
             logger.warning("%s is still owed: %s", task_id, error)
-        elif getattr(request, HEADER, None):  # from the worker's main process: a hard time limit
+        elif getattr(request, HEADER, None):  # not from the claimant: a hard time limit, a poison pill
             with transaction.atomic():
-                ledger.bury_queued(task_id, error=error)
-                fail()
+                if ledger.bury_unclaimed(task_id, error=error):
+                    fail()
         else:
             fail()
 
@@ -166,6 +166,7 @@ class LedgerBackend(Chords, DatabaseBackend):  # type: ignore[misc]  # django-ce
         """
         if claim.over:
             return
+        claim.holding = False  # what is sent from here on belongs to this transaction
         for wait in (*WAITS, None):
             try:
                 if in_one_statement:

@@ -1,5 +1,6 @@
 """Errors of a task, sorted by the one thing that matters to the runtime: may another try succeed?"""
 
+from celery.exceptions import Ignore
 from django.db import InterfaceError, OperationalError
 
 
@@ -14,3 +15,14 @@ class Permanent(Exception):  # noqa: N818
 # What JobTask retries. A database that restarts, deadlocks or drops a connection is transient by nature; every
 # other exception is a bug or a refusal, and trying it again would only repeat it.
 RETRIED: tuple[type[Exception], ...] = (Transient, OperationalError, InterfaceError)
+
+
+class Stopped(Ignore):
+    """Somebody asked for the job to be cancelled, and it has come to a checkpoint. Let it pass: it ends the task."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled")
+
+
+class PoisonPill(Permanent):
+    """The job took its worker with it each time it was tried."""

@@ -8,7 +8,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from proj.jobs import ledger
-from proj.jobs.errors import RETRIED
+from proj.jobs.errors import RETRIED, Stopped
 from proj.jobs.failpoints import failpoint
 from proj.jobs.message import HEADER
 
@@ -84,14 +84,13 @@ class JobTask(Task[Any, Any]):
         request = self.request
         if not request.get(HEADER) or request.is_eager:
             return  # from outside, or called directly: plain Celery
-        hard, _soft = request.timelimit or (None, None)
         try:
             request.claim = ledger.claim(
                 task_id,
                 task=self.name,
                 retries=request.retries,
                 worker=request.hostname or "",
-                seconds=hard or self.time_limit or self.app.conf.task_time_limit,
+                seconds=request.time_limit or self.time_limit or self.app.conf.task_time_limit,
             )
         except ledger.NotOwed:
             raise Duplicate(f"{task_id} is not owed") from None
@@ -109,6 +108,9 @@ class JobTask(Task[Any, Any]):
         except Reject as reason:
             if reason.requeue:
                 ledger.release(claim)
+            raise
+        except Stopped as reason:
+            self.backend.conclude_stopped(claim, self.request, reason)
             raise
         except Ignore:
             self.backend.conclude_ignored(claim)
@@ -163,7 +165,7 @@ class JobTask(Task[Any, Any]):
 
 
 def _refuse_unknown_options(cls: type[JobTask]) -> None:
-    known = set(dir(JobTask)) | _AUTORETRY_OPTIONS | {"queue"}
+    known = set(dir(cls.__mro__[1])) | _AUTORETRY_OPTIONS | {"queue"}
     # What Celery itself puts into the class it builds around the function.
     known |= {"app", "name", "run", "_decorated", "_decorated_fun", "_dump_pydantic_arguments"}
     for option in cls.__dict__:

@@ -11,17 +11,18 @@ learns it (:class:`Fenced`).
 """
 
 from proj.jobs.ledger.claiming import Claim, Fenced, NotOwed, bury, claim, finish, note, reassert, release, retry
-from proj.jobs.ledger.operating import Cancelled, bury_queued, cancel, cancel_was_requested, replay, revoke
+from proj.jobs.ledger.operating import Cancelled, bury_unclaimed, cancel, cancel_was_requested, replay, revoke
 from proj.jobs.ledger.recording import record, unring
-from proj.jobs.ledger.ringing import due, lost, orphans, rescue, waiting
+from proj.jobs.ledger.ringing import Orphan, due, lost, now, orphans, rescue, waiting
 
 __all__ = [
     "Cancelled",
     "Claim",
     "Fenced",
     "NotOwed",
+    "Orphan",
     "bury",
-    "bury_queued",
+    "bury_unclaimed",
     "cancel",
     "cancel_was_requested",
     "claim",
@@ -29,6 +30,7 @@ __all__ = [
     "finish",
     "lost",
     "note",
+    "now",
     "orphans",
     "reassert",
     "record",

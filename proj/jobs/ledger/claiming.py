@@ -186,10 +186,10 @@ def note(claim: Claim, state: str, meta: Any) -> None:
     )
 
 
-def reassert(claims: list[Claim]) -> None:
-    """Say that these claims are still alive, from the database connection that is in use now."""
-    for claim in claims:
-        run(
-            "UPDATE jobs_job SET claimed_by = pg_backend_pid() WHERE id = %s AND attempt = %s AND state = 'running'",
-            [claim.id, claim.attempt],
-        )
+def reassert(claim: Claim) -> None:
+    """Say that a claim is still alive, from the database connection that is in use now."""
+    run(
+        "UPDATE jobs_job SET claimed_by = pg_backend_pid(), claimed_at = clock_timestamp()"
+        " WHERE id = %s AND attempt = %s AND state = 'running'",
+        [claim.id, claim.attempt],
+    )

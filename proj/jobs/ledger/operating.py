@@ -68,8 +68,11 @@ def revoke(job_id: str) -> None:
     run("DELETE FROM jobs_job WHERE id = %s AND state <> 'dead'", [job_id])
 
 
-def bury_queued(job_id: str, *, error: str) -> bool:
-    """Keep a job as dead that no claimant can speak for; the caller stores its failure. False if it is gone."""
+def bury_unclaimed(job_id: str, *, error: str) -> bool:
+    """Keep a job as dead that no claimant can speak for; the caller stores its failure.
+
+    False if it has ended already: then it did not fail.
+    """
     changed = count(
         """
         UPDATE jobs_job SET state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
@@ -98,7 +101,7 @@ def replay(job_ids: Sequence[str], *, body: str | None = None) -> int:
     return count(
         f"""
         UPDATE jobs_job
-           SET state = 'queued', attempt = attempt, error = '', cancel_requested = false,
+           SET state = 'queued', losses = 0, error = '', cancel_requested = false,
                available_at = clock_timestamp(), published_at = NULL, message = {message}
          WHERE id = ANY(%s) AND state = 'dead'
         """,  # noqa: S608  our own text

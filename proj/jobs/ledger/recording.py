@@ -10,9 +10,9 @@ from proj.jobs.message import Message
 
 _RECORD = """
     INSERT INTO jobs_job (id, task, queue, priority, message, subject, state, attempt, available_at, published_at,
-                          worker, cancel_requested, error)
+                          worker, cancel_requested, error, losses)
     SELECT %s, %s, %s, %s, %s::jsonb, %s, 'queued', 0, coalesce(%s, clock_timestamp()),
-           CASE WHEN %s THEN clock_timestamp() END, '', false, ''
+           CASE WHEN %s THEN clock_timestamp() END, '', false, '', 0
      WHERE NOT EXISTS (SELECT FROM django_celery_results_taskresult
                         WHERE task_id = %s AND status IN ('SUCCESS', 'FAILURE', 'REVOKED'))
     ON CONFLICT (id) DO NOTHING

@@ -1,6 +1,6 @@
 """The dispatcher's side of the ledger: which jobs need the bell, and whose claimants are gone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -40,30 +40,33 @@ def due(limit: int) -> list[Message]:
     return _messages(rows)
 
 
-class Waiting(NamedTuple):
-    """What the ledger expects the broker to hold for one queue."""
+def now() -> datetime:
+    """Return the database's time: the only clock that the ledger goes by."""
+    [(moment,)] = run("SELECT clock_timestamp()")
+    return moment  # type: ignore[no-any-return]
 
-    queue: str
-    messages: int  # counted up to the limit
 
+def waiting(limits: dict[str, int], before: datetime, delivered: Collection[str]) -> dict[str, int]:
+    """Count, for each queue, the jobs that were rung before a moment and that nobody has claimed.
 
-def waiting(queue: str, limit: int) -> int:
-    """Count the messages that the broker should hold for a queue, up to a limit: rung and unclaimed, or running.
+    Args:
+        limits: the queues, each with the number at which counting stops: the question stays as cheap as its answer is
+            useful.
+        before: jobs rung since then may be on their way to the broker.
+        delivered: ids that a worker took from the broker a moment ago, and may be about to claim.
 
-    A running job's message is acknowledged after its row is gone, so the broker never holds fewer than this, unless it
-    lost some. The limit keeps the question as cheap as its answer is useful.
     """
-    [(number,)] = run(
+    rows = run(
         """
-        SELECT count(*) FROM (
-            (SELECT 1 FROM jobs_job WHERE state = 'queued' AND published_at IS NOT NULL AND queue = %s LIMIT %s)
-             UNION ALL
-            (SELECT 1 FROM jobs_job WHERE state = 'running' AND queue = %s LIMIT %s)
-        ) AS expected
+        SELECT queue, (SELECT count(*)
+                         FROM (SELECT 1 FROM jobs_job
+                                WHERE state = 'queued' AND jobs_job.queue = asked.queue AND published_at < %s
+                                  AND id <> ALL(%s) LIMIT asked.most) AS counted)
+          FROM unnest(%s::text[], %s::int[]) AS asked (queue, most)
         """,
-        [queue, limit, queue, limit],
+        [before, list(delivered), list(limits), list(limits.values())],
     )
-    return min(int(number), limit)
+    return dict(rows)
 
 
 def lost(queue: str, before: datetime, limit: int) -> list[Message]:
@@ -90,8 +93,8 @@ class Orphan(NamedTuple):
     id: str
     attempt: int
     task: str
-    retries: int
     worker: str
+    losses: int  # before this one
 
 
 def orphans(limit: int) -> list[Orphan]:
@@ -101,7 +104,7 @@ def orphans(limit: int) -> list[Orphan]:
     """
     rows = run(
         """
-        SELECT id, attempt, task, coalesce((message #>> '{headers,retries}')::int, 0), worker
+        SELECT id, attempt, task, worker, losses
           FROM jobs_job
          WHERE state = 'running'
            AND (deadline < clock_timestamp()
@@ -121,7 +124,7 @@ def rescue(found: Sequence[Orphan]) -> int:
         """
         UPDATE jobs_job
            SET state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL,
-               available_at = clock_timestamp()
+               available_at = clock_timestamp(), losses = losses + 1
           FROM unnest(%s::text[], %s::int[]) AS orphan (id, attempt)
          WHERE jobs_job.id = orphan.id AND jobs_job.attempt = orphan.attempt AND state = 'running'
         RETURNING jobs_job.id

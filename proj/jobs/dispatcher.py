@@ -1,0 +1,113 @@
+"""The dispatcher: rings for what was not rung, and sets free what its worker left behind.
+
+Every beat runs one, each second; any number may, because each takes only rows that nobody else has in hand. Idle,
+it asks one question of a partial index for each of: due, running, and each queue.
+"""
+
+import logging
+from datetime import datetime
+
+from celery import Celery
+from celery.app.task import Context
+from kombu.exceptions import OperationalError
+from kombu.utils.json import loads
+
+from proj.jobs import bell, ledger
+from proj.jobs.broker import Broker
+from proj.jobs.errors import PoisonPill
+from proj.jobs.ledger import Orphan
+from proj.jobs.models import Job
+
+logger = logging.getLogger(__name__)
+
+#: Jobs that are rung for in one tick: a second's work of the broker, and of the workers behind it.
+BATCH = 2000
+#: Up to so many messages in a queue the broker's count is compared with the ledger's each second (about 5 ms); a longer
+#: backlog is compared when it has shrunk, or not at all while it is honest.
+COMPARED = 20_000
+
+
+class Dispatcher:
+    """Remembers what it saw a tick ago: nothing is done about what was seen only once."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+        self.broker = Broker(app)
+        self._orphans: set[tuple[str, int]] = set()
+        self._missing: dict[str, tuple[int, datetime]] = {}
+
+    def tick(self) -> None:
+        """Look once at everything; about a second after the look before."""
+        self.rescue_orphans()
+        if not bell.is_silent():
+            self.ring_due()
+            try:
+                self.ring_lost()
+            except OperationalError as error:
+                logger.warning("the broker does not answer: %s", error)
+
+    def rescue_orphans(self) -> int:
+        """Set free the jobs whose claimants were gone at two looks in a row; bury those that are to blame."""
+        found = ledger.orphans(BATCH)
+        twice = [orphan for orphan in found if (orphan.id, orphan.attempt) in self._orphans]
+        self._orphans = {(orphan.id, orphan.attempt) for orphan in found}
+        poisonous = [orphan for orphan in twice if orphan.losses >= self._max_losses(orphan)]
+        innocent = [orphan for orphan in twice if orphan not in poisonous]
+        for orphan in poisonous:
+            self._bury(orphan)
+        if not innocent:
+            return 0
+        for orphan in innocent:
+            logger.warning("%s[%s] has lost its worker %s", orphan.task, orphan.id, orphan.worker)
+        return ledger.rescue(innocent)
+
+    def ring_due(self) -> int:
+        """Ring for the jobs whose time has come, and for those that were never rung."""
+        messages = ledger.due(BATCH)
+        if messages:
+            bell.ring(messages)
+        return len(messages)
+
+    def ring_lost(self) -> int:
+        """Ring again, where the broker held fewer messages than it should at two looks in a row."""
+        missing = self._count_missing()
+        rung = 0
+        for queue, (count, _) in missing.items():
+            if queue in self._missing:
+                _, since = self._missing[queue]
+                messages = ledger.lost(queue, since, min(count, BATCH))
+                if messages:
+                    logger.warning("%d messages of queue %s were lost: rung again", len(messages), queue)
+                    bell.ring(messages)
+                rung += len(messages)
+        self._missing = {queue: self._missing.get(queue, seen) for queue, seen in missing.items()}
+        return rung
+
+    def _count_missing(self) -> dict[str, tuple[int, datetime]]:
+        """How many messages each queue lacks, and the moment of the look; only queues that lack any.
+
+        The broker is asked first: what is claimed between the two looks makes the ledger expect less, not more.
+        """
+        moment = ledger.now()
+        ready, delivered = self.broker.look(self.app.amqp.queues)
+        limits = {queue: count + BATCH for queue, count in ready.items() if count <= COMPARED}
+        waiting = ledger.waiting(limits, moment, delivered)
+        return {
+            queue: (waiting[queue] - ready[queue], moment) for queue in limits if waiting[queue] > ready[queue]
+        }
+
+    def _max_losses(self, orphan: Orphan) -> int:
+        return int(getattr(self.app.tasks.get(orphan.task), "max_losses", 3)) - 1
+
+    def _bury(self, orphan: Orphan) -> None:
+        job = Job.objects.filter(pk=orphan.id, attempt=orphan.attempt).first()
+        if job is not None:
+            error = PoisonPill(f"It took its worker with it {orphan.losses + 1} times.")
+            logger.error("%s[%s] is buried: %s", orphan.task, orphan.id, error)
+            self.app.backend.mark_as_failure(job.pk, error, request=request_of(job))
+
+
+def request_of(job: Job) -> Context:
+    """Return the request that a worker would have made of a job's message."""
+    args, kwargs, embed = loads(job.message["body"])
+    return Context({**job.message["headers"], **embed, "args": args, "kwargs": kwargs, "hostname": job.worker})
