@@ -27,12 +27,14 @@ class Supervisor:
             ``OneAtATime`` of it.
         terminal: where their lines are shown as well, each with the name of its process; None for nowhere.
 
+    ``incidents`` tells, one line each, what ended by itself and was started again.
     """
 
     def __init__(self, processes: Sequence[Process], var_dir: Path, terminal: TextIO | None = None) -> None:
         self.var_dir = var_dir
         in_order = sorted(processes, key=lambda process: process.stage)
         self.children = [Child(process, BASE_DIR, var_dir) for process in in_order]
+        self.incidents: list[str] = []
         self._terminal = terminal
         self._width = max((len(process.name) for process in processes), default=0)
         self._colours = dict(zip((process.name for process in processes), cycle(COLOURS), strict=False))
@@ -55,6 +57,7 @@ class Supervisor:
         for child in self.children:
             news = child.revive()
             if news is not None:
+                self.incidents.append(f"{child.process.name} {news}")
                 self._show(child.process.name, news, RED)
                 self._write_down()
 
