@@ -57,5 +57,6 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             # One line a request is enough, and django-structlog writes it.
             "gunicorn.access": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
+            "pyvips": {"level": "WARNING"},  # it tells of every thread that libvips starts
         },
     }
