@@ -39,7 +39,7 @@ def check_orders(orders: Sequence[Watched], products: Sequence[SampleProduct]) -
     stored = Counter(Order.objects.values_list("status", flat=True))
     yield Check("orders placed, in the database", len(orders), stored.total())
     yield Check(
-        "orders as customers see them, in the database",
+        "orders by status, as customers see it",
         dict(sorted(told.items())),
         dict(sorted(stored.items())),
     )
@@ -78,7 +78,7 @@ def check_money(orders: Sequence[Watched], charges: Sequence[Charge]) -> Iterato
     yield Check("pence at the provider", due, sum(charge.amount for charge in charges))
     ours = PaymentAttempt.objects.filter(state=AttemptState.SUCCEEDED, order__status=Status.COMPLETED)
     matched = set(charges) ^ {Charge(*row) for row in ours.values_list("provider_ref", "amount", "currency")}
-    yield Check("charges that only one side knows", 0, len(matched))
+    yield Check("charges only one side knows", 0, len(matched))
     yield Check(
         "pence in completed orders", due, _total(Order.objects.filter(status=Status.COMPLETED), "amount")
     )
@@ -96,21 +96,21 @@ def check_stock(products: Sequence[SampleProduct]) -> Iterator[Check]:
     stock = dict(StockItem.objects.values_list("product__sku", "on_hand"))
     yield Check("pieces still reserved", 0, _total(StockItem.objects.all(), "reserved"))
     wrong = [p.sku for p in products if stock[p.sku] != p.on_hand - sold.get(p.sku, 0) or stock[p.sku] < 0]
-    yield Check("products whose stock is not what there was less what was sold", [], wrong)
+    yield Check("products with wrong stock", [], wrong)
 
 
 def check_avatars(avatars: Sequence[Watched]) -> Iterator[Check]:
     """Fetch and decode every thumbnail of every picture."""
     yield Check("photographs ready", len(avatars), sum(avatar.status == "ready" for avatar in avatars))
     wrong = [f"{avatar.asked}: {problem}" for avatar in avatars for problem in _thumbnail_problems(avatar)]
-    yield Check("thumbnails of a photograph that are not five right ones", [], wrong)
+    yield Check("photographs without five right thumbnails", [], wrong)
 
 
 def check_jobs() -> Iterator[Check]:
     """Look for a result of every step that ran, and for work that is stuck."""
     ran = set(OrderStep.objects.filter(state__in=RAN).exclude(task_id="").values_list("task_id", flat=True))
     succeeded = set(TaskResult.objects.filter(status="SUCCESS").values_list("task_id", flat=True))
-    yield Check("steps that ran without a stored result", 0, len(ran - succeeded))
+    yield Check("steps without a stored result", 0, len(ran - succeeded))
     yield Check(
         "steps still under way",
         0,
@@ -118,7 +118,7 @@ def check_jobs() -> Iterator[Check]:
     )
     yield Check("tasks that failed", 0, TaskResult.objects.filter(status="FAILURE").count())
     yield Check(
-        "orders whose stock is oversold", 0, StockItem.objects.filter(reserved__gt=F("on_hand")).count()
+        "products oversold", 0, StockItem.objects.filter(reserved__gt=F("on_hand")).count()
     )
 
 

@@ -136,5 +136,5 @@ def _reckon(system: System, everything: Sequence[Watched]) -> list[Check]:
         *check_stock(products),
         *check_avatars([each for each in everything if not each.is_order]),
         *check_jobs(),
-        Check("processes that ended by themselves", [], system.supervisor.incidents),
+        Check("processes that crashed", [], system.supervisor.incidents),
     ]
