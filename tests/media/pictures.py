@@ -2,6 +2,7 @@
 
 import io
 
+from django.http import FileResponse
 from PIL import Image
 
 RED, GREEN, BLUE, YELLOW = (220, 20, 20), (20, 160, 20), (20, 20, 220), (230, 220, 20)
@@ -25,3 +26,11 @@ def quarters(size: int = 64) -> Image.Image:
 def plain(colour: tuple[int, int, int] = RED) -> bytes:
     """A picture of one colour, so that each colour is an upload of its own."""
     return encode(Image.new("RGB", (64, 64), colour))
+
+
+def served(response: FileResponse) -> bytes:
+    """Return what a response streams. Not by closing it, which would close the test's database connection too."""
+    assert response.status_code == 200
+    data = response.getvalue()
+    response.file_to_stream.close()
+    return data

@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -324,3 +325,22 @@ def test_what_is_not_in_use_is_not_made_anew(upload, process, decodes):
     process(older), process(newer)
     assert not services.regenerate_thumbnails(older.pk)
     assert len(decodes) == 2
+
+
+def test_many_uploads_processed_side_by_side_leave_the_newest_in_use(upload, files):
+    avatars = [upload(plain((20 * n, 0, 0))) for n in range(8)]
+
+    def process(avatar: Avatar) -> str:
+        try:
+            return services.process_avatar(avatar.pk, lambda *_: None)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(process, [*avatars[4:], *avatars[:4], *avatars]))
+    assert [status(avatar) for avatar in avatars] == [Status.SUPERSEDED] * 7 + [Status.READY]
+    assert Thumbnail.objects.count() == 6
+    discard_loose_files(100, timezone.now())
+    assert stored(files / "default") == published()
+    assert stored(files / "quarantine") == {avatars[-1].upload}
+    assert not LooseFile.objects.exists()
