@@ -48,6 +48,7 @@ def test_a_picture_is_accepted_and_says_where_to_follow_it(client, shopper, wait
     assert waiting("compute") == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_ready_avatar_has_five_thumbnails_that_can_be_fetched(client, shopper):
     location = post(client, shopper, plain()).headers["Location"]
     process_all()

@@ -29,8 +29,8 @@ def plain(colour: tuple[int, int, int] = RED) -> bytes:
 
 
 def served(response: FileResponse) -> bytes:
-    """Return what a response streams. Not by closing it, which would close the test's database connection too."""
+    """Return what a response streams, and close it; which closes the database connection: not inside a transaction."""
     assert response.status_code == 200
     data = response.getvalue()
-    response.file_to_stream.close()
+    response.close()
     return data

@@ -40,6 +40,7 @@ def test_a_new_person_is_told_to_choose_a_picture(browser):
     assert "Delete your picture" not in page
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_upload_is_followed_until_its_thumbnails_appear(browser):
     response = send(browser, plain())
     assert (response.status_code, response.headers["Location"]) == (302, PROFILE)
@@ -117,6 +118,7 @@ def test_a_foreign_page_can_neither_upload_nor_delete(owner, url):
     assert browser.post(url).status_code == 403
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_thumbnail_is_served_as_an_image_and_nothing_else(client, upload, process):
     avatar = upload(plain())
     process(avatar)
