@@ -77,7 +77,7 @@ class Supervisor:
                         child.kill()
                 time.sleep(LOOK_EVERY / 2)
             for child in group:
-                child.kill()  # what it may have left in its session
+                child.kill()  # what it may have left behind
         self._show_lines()
         self._write_down()
 
@@ -97,4 +97,7 @@ class Supervisor:
         label = f"{name:>{self._width}} |"
         if self._coloured:
             label = f"\x1b[{colour}m{label}\x1b[0m"
-        print(label, line, file=self._terminal, flush=True)
+        try:
+            print(label, line, file=self._terminal, flush=True)
+        except OSError:  # the terminal is gone; the processes need their supervisor all the same
+            self._terminal = None
