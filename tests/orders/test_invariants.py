@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from orders import services
-from orders.errors import IllegalTransition, StockTooLow, TooLate
+from orders.errors import IdempotencyMismatch, IllegalTransition, StockTooLow, TooLate
 from orders.models import Notification, Order, OrderEvent, Product, Sale, StockItem
 from orders.services import LineRequest
 from orders.states import FINAL, HOLDS_STOCK, TRANSITIONS, Status
@@ -66,7 +66,7 @@ class Shop(RuleBasedStateMachine):
     def place(self, lines, key):
         try:
             return services.place_order(self.customer, lines, idempotency_key=key).order.pk
-        except services.placing.IdempotencyMismatch:
+        except IdempotencyMismatch:
             return Order.objects.get(idempotency_key__key=key).pk
 
     @rule(order_id=orders, step=st.sampled_from(STEPS))
