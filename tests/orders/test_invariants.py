@@ -168,7 +168,7 @@ def test_stock_money_and_mail_agree_whatever_happens():
     run_state_machine_as_test(
         Shop,
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

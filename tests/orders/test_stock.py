@@ -155,3 +155,13 @@ def test_stock_is_locked_by_sku_whatever_the_order_of_the_lines(django_assert_nu
     assert queries[0]["sql"].endswith(
         'ORDER BY "orders_product"."sku" ASC FOR NO KEY UPDATE OF "orders_stockitem"'
     )
+
+
+@pytest.mark.django_db
+def test_stock_is_locked_while_it_is_counted(django_assert_num_queries):
+    cup = make_product()
+
+    with django_assert_num_queries(1) as queries:
+        locks.lock_stock(cup.pk)
+
+    assert queries[0]["sql"].endswith("FOR NO KEY UPDATE")
