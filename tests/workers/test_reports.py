@@ -1,7 +1,10 @@
+import io
+import json
 from datetime import date
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django_celery_results.models import ChordCounter, TaskResult
 
 from reports import services
@@ -40,6 +43,16 @@ def test_a_year_is_summed_in_parts_and_written_to_a_file(shop, analyst):
     assert sorted(tasks) == ["reports.start_report", *["reports.sum_days"] * 12, "reports.write_report"]
     assert TaskResult.objects.get(task_name="reports.write_report").task_id == report.task_id
     assert ChordCounter.objects.count() == 0
+
+
+def test_the_command_waits_for_its_report(shop):
+    out = io.StringIO()
+
+    call_command("build_report", "--from", "2026-01-01", "--to", "2026-01-31", "--wait", "--json", stdout=out)
+
+    printed = json.loads(out.getvalue())
+    assert (printed["status"], printed["rows"]) == ("ready", 31)
+    assert Path(shop.folder, "reports", printed["file"]).exists()
 
 
 def test_a_report_of_one_day_needs_no_chord(shop, analyst):
