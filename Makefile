@@ -77,5 +77,5 @@ $(VENV)/ready: requirements-dev.txt
 	@$(PYTHON) -m pip --version > /dev/null || { echo "pip is needed: apt install python3-pip"; exit 1; }
 	@$(PYTHON) -m venv --without-pip $(VENV)
 	@$(PYTHON) -m pip --python $(RUN) install --quiet --disable-pip-version-check --no-warn-script-location \
-		--root-user-action ignore --require-hashes --only-binary :all: -r requirements-dev.txt
+		--root-user-action ignore --require-hashes -r requirements-dev.txt
 	@touch $@

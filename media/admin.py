@@ -53,6 +53,13 @@ class AvatarAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  a row alone has no picture
         return False
 
+    def delete_model(self, request: HttpRequest, obj: Avatar) -> None:  # noqa: ARG002
+        services.delete_avatar(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Avatar]) -> None:  # noqa: ARG002
+        for avatar in queryset:
+            services.delete_avatar(avatar)
+
     @admin.action(description="Process the selected avatars again", permissions=["change"])
     def reprocess(self, request: HttpRequest, avatars: QuerySet[Avatar]) -> None:
         enqueued = sum(services.reprocess_avatar(pk) for pk in avatars.values_list("pk", flat=True))

@@ -61,14 +61,14 @@ def create_avatar(
     request: HttpRequest,
     response: HttpResponse,
     image: File[UploadedFile],
-) -> tuple[int, dict[str, Any]]:
+) -> dict[str, Any]:
     """Accept a picture of at most 10 MB; Location says where to follow it. Whether it can be used is found out then."""
     try:
         avatar = services.upload_avatar(request.user, image)  # type: ignore[arg-type]  # signed in, or we are not here
     except Refusal as refusal:
         raise Problem(413 if refusal.code == "too_large" else 422, refusal.code, refusal.detail) from refusal
     response["Location"] = reverse("api:read_avatar", args=[avatar.public_id])
-    return 202, serialize(avatar)
+    return serialize(avatar)
 
 
 @router.get("/avatars", response=AvatarPage, summary="Your avatars, newest first")
@@ -85,10 +85,9 @@ def read_avatar(request: HttpRequest, avatar_id: UUID) -> dict[str, Any]:
 
 
 @router.delete("/avatars/{avatar_id}", response={204: None}, summary="Delete an avatar")
-def delete_avatar(request: HttpRequest, avatar_id: UUID) -> tuple[int, None]:
+def delete_avatar(request: HttpRequest, avatar_id: UUID) -> None:
     """Delete it with all its files, also while it is being processed."""
     services.delete_avatar(find(request, avatar_id))
-    return 204, None
 
 
 def find(request: HttpRequest, avatar_id: UUID) -> Avatar:

@@ -28,7 +28,7 @@ class PictureField(forms.FileField):
         Raises:
             ValidationError: there is none, it is empty or too large; with the code of the refusal.
         """
-        file: "UploadedFile[Any]" = super().clean(data, initial)
+        file: UploadedFile[Any] = super().clean(data, initial)
         try:
             check_bytes(file.size or 0)
         except Refusal as refusal:

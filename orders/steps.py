@@ -12,6 +12,7 @@ from django.utils import timezone
 from orders.models import OrderStep
 from orders.models.journal import OrderStepQuerySet
 from orders.states import LIVE, Step, StepState
+from proj.jobs.errors import Permanent, Transient
 from proj.jobs.subjects import Subject
 from proj.jobs.task import JobTask
 
@@ -41,11 +42,11 @@ class OrderTask(JobTask):
         )
 
     def on_retry(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        self._write(self._steps(args).running(), state=StepState.RETRYING, error=str(exc))
+        self._write(self._steps(args).running(), state=StepState.RETRYING, error=explain(exc))
 
     def on_failure(self, exc: Exception, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         failed = self._steps(args).unsettled().filter(order__status__in=LIVE)
-        self._write(failed, state=StepState.FAILED, error=str(exc), finished_at=timezone.now())
+        self._write(failed, state=StepState.FAILED, error=explain(exc), finished_at=timezone.now())
 
     def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
         self._write(self._steps(args).running(), state=StepState.SUCCEEDED, finished_at=timezone.now())
@@ -58,6 +59,13 @@ class OrderTask(JobTask):
             steps.update(**values)
         except Error:
             logger.warning("step %s: its timeline could not be written", self.step, exc_info=True)
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, as the customer may read it: our own errors are written for people, of any other the text
+    may hold anything (a query, a host), so only its kind is shown. The whole of it is in the task's result.
+    """
+    return str(error) if isinstance(error, (Transient, Permanent)) else type(error).__name__
 
 
 def find_subject(task_id: str) -> Subject | None:

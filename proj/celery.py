@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proj.settings")
@@ -32,3 +33,5 @@ app = ShopCelery(
 )
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# Binds a task's id, its parent's and the request's to every log line of the worker that runs it.
+app.steps["worker"].add(DjangoStructLogInitStep)

@@ -57,5 +57,7 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             # One line a request is enough, and django-structlog writes it.
             "gunicorn.access": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
+            "stripe": {"level": "WARNING"},  # two lines for each charge
+            "pyvips": {"level": "WARNING"},  # it tells of every thread that libvips starts
         },
     }

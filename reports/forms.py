@@ -4,7 +4,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from reports import services
+from reports import days
 from reports.errors import ReportRefused
 
 
@@ -32,7 +32,7 @@ class ReportForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if "first" in cleaned and "last" in cleaned:
             try:
-                services.check_days(cleaned["first"], cleaned["last"])
+                days.check(cleaned["first"], cleaned["last"])
             except ReportRefused as refused:
                 raise forms.ValidationError(refused.detail, code=refused.code) from refused
         return cleaned

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from celery import Signature, chord, signature
 
-# One query sums a month of 100,000 sales in 60 ms here, so a chunk is short, and a year is 12 messages.
+# A month of 100,000 sales is summed in 120 ms (measured among 300,000), so a chunk is short; a year is 12 messages.
 CHUNK_DAYS = 31
 
 

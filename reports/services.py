@@ -8,11 +8,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from proj.jobs.errors import Permanent
-from reports import files, pipeline, sales
-from reports.errors import ReportRefused
+from reports import days, files, pipeline, sales
 from reports.models import Report, ReportDay
 
-MAX_DAYS = 366
 # A report that has not moved for this long lost a message on the way; a chunk of days takes well under a minute.
 STUCK_AFTER = timedelta(minutes=5)
 # Resumed so often without an end, it never will.
@@ -33,7 +31,7 @@ def request_report(
     Raises:
         ReportRefused: the days are not ones that a report can have.
     """
-    check_days(first, last)
+    days.check(first, last)
     try:
         with transaction.atomic():
             report = Report.objects.create(
@@ -52,20 +50,6 @@ def request_report(
         # The schedule's reports are unique: this one is being made, or was made before.
         return Report.objects.scheduled().get(kind=kind, date_from=first, date_to=last)
     return report
-
-
-def check_days(first: date, last: date) -> None:
-    """Refuse days that no report can have.
-
-    Raises:
-        ReportRefused: in the wrong order, in the future, or more than ``MAX_DAYS``.
-    """
-    if first > last:
-        raise ReportRefused("dates_reversed", "The first day is after the last day.")
-    if last > timezone.now().date():
-        raise ReportRefused("date_in_future", "A report cannot include days that are still to come.")
-    if (last - first).days >= MAX_DAYS:
-        raise ReportRefused("too_many_days", f"A report covers at most {MAX_DAYS} days.")
 
 
 def start_report(report_id: int) -> int:
@@ -87,8 +71,8 @@ def start_report(report_id: int) -> int:
 def missing_days(report: Report) -> list[date]:
     """Tell the days that have not been summed, in order."""
     summed = set(report.days.values_list("day", flat=True))
-    days = (report.date_from + timedelta(days=n) for n in range(report.progress_total))
-    return [day for day in days if day not in summed]
+    every = (report.date_from + timedelta(days=n) for n in range(report.progress_total))
+    return [day for day in every if day not in summed]
 
 
 def sum_days(report_id: int, first: date, last: date) -> int:

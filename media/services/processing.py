@@ -109,7 +109,8 @@ def _publish(avatar: Avatar, encoded: Iterable[Encoded], *, from_statuses: set[s
         published = _may_publish(avatar, from_statuses)
         if published:
             claim(PUBLIC, names)
-            avatar.thumbnails.all().delete()  # of a run before; the trigger makes their files loose
+            avatar.thumbnails.all().delete()  # those of a run before; the trigger makes their files loose
+            discard_later()
             for each in thumbnails:
                 each.avatar = avatar
             Thumbnail.objects.bulk_create(thumbnails)

@@ -77,6 +77,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-placed_at', '-pk'],
+                'permissions': [('cancel_order', 'Can cancel orders of customers')],
             },
         ),
         migrations.CreateModel(

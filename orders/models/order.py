@@ -14,6 +14,8 @@ from orders.models.catalogue import MAX_AMOUNT, Product
 from orders.models.journal import OrderEvent, OrderStep
 from orders.states import CANCELLABLE, FINAL, LIVE, TRANSITIONS, Status
 
+REASON_LENGTH = 500
+
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def of(self, customer_id: int) -> Self:
@@ -40,7 +42,9 @@ class Order(models.Model):
     amount = models.BigIntegerField(help_text="Sum of the lines, in the currency's minor unit.")
     currency = models.CharField(max_length=3)
     payment_method = models.CharField(max_length=64, default="pm_card_visa")
-    reason = models.CharField(max_length=500, blank=True, help_text="Why it ended early, for people.")
+    reason = models.CharField(
+        max_length=REASON_LENGTH, blank=True, help_text="Why it ended early, for people."
+    )
     placed_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(
         default=timezone.now, help_text="When it last moved, or was last set going again."
@@ -102,7 +106,7 @@ class Order(models.Model):
         self.updated_at = timezone.now()
         fields = ["status", "updated_at"]
         if status in FINAL:
-            self.reason = reason
+            self.reason = reason[:REASON_LENGTH]  # a provider may say more than we keep; the event has it all
             fields.append("reason")
         self.save(update_fields=fields)
         self.note(status, actor=actor, from_status=stored, detail={**(detail or {}), "reason": reason})

@@ -14,7 +14,7 @@ class PaymentAttemptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generi
     list_filter = ["state", "created_at"]
     list_select_related = ["order"]
     # By order number, the order's public id, the provider's id or the key.
-    search_fields = ["=order__id", "order__public_id", "=provider_ref", "=idempotency_key"]
+    search_fields = ["=order__id", "^order__public_id", "=provider_ref", "=idempotency_key"]
     date_hierarchy = "created_at"
     show_full_result_count = False  # a count of all payments, for a number that nobody needs
 

@@ -67,7 +67,7 @@ def charge_order(order_id: int) -> None:
         _write_down(attempt, error, state=AttemptState.UNKNOWN)
         raise
     except (Unavailable, Misconfigured, KeyExpired) as error:
-        _write_down(attempt, error, state=attempt.state)
+        _write_down(attempt, error)
         raise
     else:
         _settle_succeeded(attempt, charge)
@@ -75,7 +75,7 @@ def charge_order(order_id: int) -> None:
 
 def _begin(order_id: int) -> PaymentAttempt | None:
     """The attempt to ask the provider with, committed; None if it is not the time to charge this order."""
-    with transaction.atomic():
+    with transaction.atomic(durable=True):  # what is stored here must be on disk before the provider is asked
         order = locks.lock_order(order_id)
         if order.status == Status.RESERVED:
             order.transition_to(Status.CHARGING, actor="payments")
@@ -144,13 +144,9 @@ def _close(attempt: PaymentAttempt, state: AttemptState, **fields: str) -> bool:
 
 
 def _write_down(
-    attempt: PaymentAttempt, error: Unknown | Unavailable | Misconfigured | KeyExpired, *, state: str
+    attempt: PaymentAttempt, error: Unknown | Unavailable | Misconfigured | KeyExpired, **changes: str
 ) -> None:
     """Why there is no outcome yet, for people; unless another run has found one meanwhile."""
+    code = type(error).__name__.lower()
     mine = PaymentAttempt.objects.open().filter(pk=attempt.pk)
-    mine.update(
-        state=state,
-        error_code=type(error).__name__.lower(),
-        error_detail=error.detail,
-        updated_at=timezone.now(),
-    )
+    mine.update(error_code=code, error_detail=error.detail, updated_at=timezone.now(), **changes)

@@ -15,7 +15,7 @@ from orders.forms import SANDBOX_CARDS
 from orders.models import Order, OrderLine
 from orders.services import cancel_order
 from orders.timeline import read_timeline
-from orders.views.requests import Request, SignedInRequest, go_sign_in
+from orders.views.requests import SignedInRequest
 
 PAGE_SIZE = 20
 
@@ -42,14 +42,13 @@ def order_list(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-def order_detail(request: Request, public_id: UUID) -> HttpResponse:
+@login_required
+def order_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """One order and how far it is. Asked by htmx, only the latter.
 
     `seen` names what the page shows already: if nothing has happened since, the answer is 204, so that nothing is
     swapped and nothing read out again.
     """
-    if not request.user.is_authenticated:
-        return go_sign_in(request, request.path)
     order = order_of(request.user, public_id)
     timeline = read_timeline(order, order.steps.all())
     context = {"order": order, "timeline": timeline}

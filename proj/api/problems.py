@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: one shape for every refusal of the API."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -56,11 +57,15 @@ def install(api: NinjaAPI) -> None:
 
 
 def _invalid(error: ValidationError) -> Problem:
-    errors = [
-        {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
-        for item in error.errors
-    ]
+    errors = [{"pointer": _pointer(item["loc"]), "detail": item["msg"]} for item in error.errors]
     return Problem(422, "invalid", "The request is not valid; errors says where.", errors=errors)
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """Return a JSON pointer into the body, as refusals of the domain give it; elsewhere, where and what."""
+    # In the body the second part is the name of our function's argument: nobody's business.
+    parts = location[2:] if location[0] == "body" else location
+    return "".join(f"/{part}" for part in parts)
 
 
 def _unauthenticated(_error: AuthenticationError) -> Problem:

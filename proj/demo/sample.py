@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from proj.demo.cut import DATA
@@ -83,6 +84,11 @@ def orders(limit: int | None = None) -> list[SampleOrder]:
         SampleOrder(invoice, dict(lines), place % EXPRESS_EVERY == 0, _payment_method(place))
         for place, (invoice, lines) in enumerate(invoices.items(), start=1)
     ][:limit]
+
+
+def pictures() -> list[Path]:
+    """Return the photographs, each a different file; data/pictures.csv says whose they are."""
+    return sorted((DATA / "pictures").iterdir())
 
 
 @cache

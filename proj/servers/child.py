@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from proj.servers.processes import Process
-from proj.servers.records import MARK, Record, end, members
+from proj.servers.records import MARK, Record, end, mark, running
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before it is started again; doubled each time
 SETTLED = 60.0  # seconds after which a process counts as healthy, and its next end as the first
@@ -23,7 +23,7 @@ class Child:
     """A ``process`` that runs from ``base_dir`` and writes its lines to a log under ``var_dir``.
 
     It writes to the file itself: neither a slow terminal nor the end of the supervisor holds it up.
-    It leads a session of its own, so that the terminal's Ctrl-C does not reach it but a kill reaches its children.
+    It is in a session of its own, so that the terminal's Ctrl-C does not reach it: the supervisor stops it in its turn.
     """
 
     def __init__(self, process: Process, base_dir: Path, var_dir: Path) -> None:
@@ -55,7 +55,7 @@ class Child:
             self._running = subprocess.Popen(
                 self.process.argv,
                 cwd=self._base_dir,
-                env={**os.environ, **self.process.environment, MARK: str(self._var_dir)},
+                env={**os.environ, **self.process.environment, MARK: mark(self._var_dir, self.process.name)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -73,7 +73,7 @@ class Child:
                 self._pause = FIRST_PAUSE
             pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
             self._start_at = time.monotonic() + pause
-            self.kill()  # what it may have left in its session
+            self.kill()  # what it may have left behind
             return f"{_ending(self._running.returncode)}; starting it again in {pause:g} s (see {self.log})"
         if time.monotonic() >= self._start_at:
             self.start()
@@ -86,9 +86,9 @@ class Child:
             self._running.terminate()
 
     def kill(self) -> None:
-        """End the process and whatever it left in its session, now."""
+        """End the process and whatever it started, now."""
         if self.record is not None:
-            end(members(self.record, self._var_dir), grace=0)
+            end(running(self._var_dir, [self.record]).get(self.process.name, []), grace=0)
             self.wait(KILLED_WITHIN)
 
     def wait(self, seconds: float) -> bool:

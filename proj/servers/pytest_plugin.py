@@ -22,4 +22,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         early_config.add_cleanup(lease.leave)
         os.environ.update(lease.enter())
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
+    # Tests that run side by side share the servers: each process has its own database (pytest-django sees to that),
+    # its own keys in Redis, and its own files.
+    process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    os.environ["CELERY_KEY_PREFIX"] = f"{process}:"
+    os.environ["VAR_DIR"] = str(Path(early_config.rootpath, "var", "test", process))
     return (yield)

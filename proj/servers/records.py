@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,8 @@ import psutil
 from proj.servers.account import say
 from proj.servers.state import write_private
 
-MARK = "SUPERVISED_FROM"  # in the environment of every supervised process: the var folder
+# In the environment of every supervised process, and so of whatever it starts: for which var folder, and as what.
+MARK = "SUPERVISED_AS"
 # psutil reckons start times from the boot time, which moves by up to a second when the clock is set.
 # No process number comes round again so soon.
 CLOCK_SECONDS = 2.0
@@ -22,7 +23,7 @@ END_SECONDS = 5.0
 
 
 class Record(NamedTuple):
-    """A process that leads a session of its own: its number, and when it started as seconds since the epoch."""
+    """A process of the system: its number, and when it started, as seconds since the epoch."""
 
     name: str
     pid: int
@@ -68,9 +69,7 @@ def end_leftovers(var_dir: Path) -> list[str]:
 
     Call it as the holder of ``OneAtATime``.
     """
-    records = read_records(var_dir)
-    left = {record.name: members(record, var_dir) for record in records}
-    left = {name: processes for name, processes in left.items() if processes}
+    left = running(var_dir, read_records(var_dir))
     end([process for processes in left.values() for process in processes], grace=END_SECONDS)
     if left:
         say(f"ended what a killed run left behind: {', '.join(left)}")
@@ -78,9 +77,22 @@ def end_leftovers(var_dir: Path) -> list[str]:
     return list(left)
 
 
-def members(record: Record, var_dir: Path) -> list[psutil.Process]:
-    """Return the live processes of the record's session that are ours, never one that got the number since."""
-    return [process for process in psutil.process_iter() if _belongs(process, record, var_dir)]
+def running(var_dir: Path, records: Sequence[Record]) -> dict[str, list[psutil.Process]]:
+    """Return the live processes of ``var_dir`` by name: the recorded ones, and whatever carries their mark.
+
+    Never one that merely got a recorded number since.
+    """
+    found: defaultdict[str, list[psutil.Process]] = defaultdict(list)
+    for process in psutil.process_iter():
+        name = _name_of(process, var_dir, records)
+        if name is not None:
+            found[name].append(process)
+    return dict(found)
+
+
+def mark(var_dir: Path, name: str) -> str:
+    """Return the value of ``MARK`` for the process ``name`` of ``var_dir``."""
+    return f"{name}@{var_dir}"
 
 
 def end(processes: Sequence[psutil.Process], *, grace: float) -> None:
@@ -92,15 +104,17 @@ def end(processes: Sequence[psutil.Process], *, grace: float) -> None:
     psutil.wait_procs(stubborn, timeout=END_SECONDS)
 
 
-def _belongs(process: psutil.Process, record: Record, var_dir: Path) -> bool:
+def _name_of(process: psutil.Process, var_dir: Path, records: Sequence[Record]) -> str | None:
     try:
-        if os.getsid(process.pid) != record.pid or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        if process.pid == record.pid:
-            return abs(process.create_time() - record.started) < CLOCK_SECONDS
-        return process.environ().get(MARK) == str(var_dir)
-    except (psutil.Error, OSError):
-        return False
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        for record in records:
+            if process.pid == record.pid and abs(process.create_time() - record.started) < CLOCK_SECONDS:
+                return record.name
+        name, _, folder = process.environ().get(MARK, "").partition("@")
+    except psutil.Error:  # gone, or another user's
+        return None
+    return name if folder == str(var_dir) else None
 
 
 def _signal(processes: Sequence[psutil.Process], action: Literal["terminate", "kill"]) -> None:

@@ -27,12 +27,14 @@ class Supervisor:
             ``OneAtATime`` of it.
         terminal: where their lines are shown as well, each with the name of its process; None for nowhere.
 
+    ``incidents`` tells, one line each, what ended by itself and was started again.
     """
 
     def __init__(self, processes: Sequence[Process], var_dir: Path, terminal: TextIO | None = None) -> None:
         self.var_dir = var_dir
         in_order = sorted(processes, key=lambda process: process.stage)
         self.children = [Child(process, BASE_DIR, var_dir) for process in in_order]
+        self.incidents: list[str] = []
         self._terminal = terminal
         self._width = max((len(process.name) for process in processes), default=0)
         self._colours = dict(zip((process.name for process in processes), cycle(COLOURS), strict=False))
@@ -55,6 +57,7 @@ class Supervisor:
         for child in self.children:
             news = child.revive()
             if news is not None:
+                self.incidents.append(f"{child.process.name} {news}")
                 self._show(child.process.name, news, RED)
                 self._write_down()
 
@@ -74,7 +77,7 @@ class Supervisor:
                         child.kill()
                 time.sleep(LOOK_EVERY / 2)
             for child in group:
-                child.kill()  # what it may have left in its session
+                child.kill()  # what it may have left behind
         self._show_lines()
         self._write_down()
 
@@ -94,4 +97,7 @@ class Supervisor:
         label = f"{name:>{self._width}} |"
         if self._coloured:
             label = f"\x1b[{colour}m{label}\x1b[0m"
-        print(label, line, file=self._terminal, flush=True)
+        try:
+            print(label, line, file=self._terminal, flush=True)
+        except OSError:  # the terminal is gone; the processes need their supervisor all the same
+            self._terminal = None

@@ -1,6 +1,5 @@
 """Placing orders through the API."""
 
-import uuid
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +9,7 @@ from orders.models import Order, Product
 from tests.api.calls import ORDERS, assert_problem, bearer, cart, get, post
 from tests.factories import make_product, make_user
 
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 STEPS = ["validate", "reserve_stock", "charge", "fulfil", "notify_customer", "record_sale"]
 
 pytestmark = pytest.mark.django_db
@@ -172,7 +172,7 @@ def test_a_body_that_is_no_object_is_refused(client, shopper, body):
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("post", ORDERS), ("get", ORDERS), ("get", f"{ORDERS}/{uuid.uuid4()}")]
+    ("method", "path"), [("post", ORDERS), ("get", ORDERS), ("get", f"{ORDERS}/{UNKNOWN_ID}")]
 )
 def test_without_a_token_there_is_nothing(client, heart, method, path):
     response = getattr(client, method)(path, cart(("HEART", 1)), content_type="application/json")

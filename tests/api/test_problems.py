@@ -81,7 +81,7 @@ def test_a_body_that_is_not_valid_is_told_where(client):
 
     assert response.status_code == 422
     assert response.json()["code"] == "invalid"
-    assert [error["pointer"] for error in response.json()["errors"]] == ["/body/body/quantity"]
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/quantity"]
 
 
 def test_the_instance_is_the_path_that_was_asked_for():

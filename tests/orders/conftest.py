@@ -1,4 +1,4 @@
-"""Competition: functions that run at the same moment, each on a database connection of its own."""
+"""Competition: functions that run at the same moment, each on a connection of its own; and somebody in charge."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
+
+from tests.factories import make_user
 
 Outcome = Any  # what the function returned, or the exception it raised
 
@@ -27,7 +30,8 @@ def at_once() -> Callable[[Iterable[Callable[[], Any]]], list[Outcome]]:
         barrier = Barrier(together, timeout=30)
 
         def call(position: int) -> Outcome:
-            connection.ensure_connection()
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '20s'")  # a wait without end fails its test
             if position < together:
                 barrier.wait()
             try:
@@ -41,3 +45,10 @@ def at_once() -> Callable[[Iterable[Callable[[], Any]]], list[Outcome]]:
             return list(pool.map(call, range(len(calls))))
 
     return run_at_once
+
+
+@pytest.fixture
+def boss(client: Client) -> Client:
+    """Sign in somebody who may do everything; return the client."""
+    client.force_login(make_user("boss", is_staff=True, is_superuser=True))
+    return client

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from orders import services
-from orders.errors import IllegalTransition, StockTooLow, TooLate
+from orders.errors import IdempotencyMismatch, IllegalTransition, StockTooLow, TooLate
 from orders.models import Notification, Order, OrderEvent, Product, Sale, StockItem
 from orders.services import LineRequest
 from orders.states import FINAL, HOLDS_STOCK, TRANSITIONS, Status
@@ -66,7 +66,7 @@ class Shop(RuleBasedStateMachine):
     def place(self, lines, key):
         try:
             return services.place_order(self.customer, lines, idempotency_key=key).order.pk
-        except services.placing.IdempotencyMismatch:
+        except IdempotencyMismatch:
             return Order.objects.get(idempotency_key__key=key).pk
 
     @rule(order_id=orders, step=st.sampled_from(STEPS))
@@ -168,7 +168,7 @@ def test_stock_money_and_mail_agree_whatever_happens():
     run_state_machine_as_test(
         Shop,
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

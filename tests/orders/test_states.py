@@ -112,3 +112,12 @@ def test_an_early_end_settles_every_step(status, running, waiting):
     states = dict(order.steps.values_list("name", "state"))
     assert states.pop("validate") == running
     assert set(states.values()) == {waiting}
+
+
+def test_a_reason_longer_than_the_order_keeps_is_cut_there_and_whole_in_the_event():
+    order = make_order()
+
+    order.transition_to(Status.REJECTED, actor="ann", reason="x" * 501)
+
+    assert Order.objects.get().reason == "x" * 500
+    assert order.events.last().detail == {"reason": "x" * 501}

@@ -7,6 +7,7 @@ from orders.models.journal import OrderStepQuerySet
 from orders.states import Status
 from orders.steps import find_subject
 from proj.jobs import subjects
+from proj.jobs.errors import Permanent, Transient
 from tests.factories import make_order
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +40,7 @@ def test_a_task_that_is_tried_again_counts_its_attempts_and_keeps_when_it_began(
     order = make_order(status=Status.VALIDATED)
 
     tasks.reserve_stock.before_start("job-1", [order.pk], {})
-    tasks.reserve_stock.on_retry(OperationalError("gone"), "job-1", [order.pk], {}, None)
+    tasks.reserve_stock.on_retry(Transient("gone"), "job-1", [order.pk], {}, None)
     waiting = step_of(order)
     tasks.reserve_stock.before_start("job-1", [order.pk], {})
     again = step_of(order)
@@ -53,11 +54,11 @@ def test_a_task_that_fails_says_why_and_may_run_again():
     order = make_order(status=Status.VALIDATED)
 
     tasks.reserve_stock.before_start("job-1", [order.pk], {})
-    tasks.reserve_stock.on_failure(KeyError("sku"), "job-1", [order.pk], {}, None)
+    tasks.reserve_stock.on_failure(Permanent("No such card."), "job-1", [order.pk], {}, None)
     failed = step_of(order)
     tasks.reserve_stock.before_start("job-2", [order.pk], {})
 
-    assert (failed.state, failed.error) == ("failed", "'sku'")
+    assert (failed.state, failed.error) == ("failed", "No such card.")
     assert failed.finished_at is not None
     assert (step_of(order).state, step_of(order).task_id) == ("running", "job-2")
 
@@ -128,3 +129,14 @@ def test_a_task_leads_to_its_order_and_the_orders_owner():
     assert subjects.find("job-1") == (f"order:{order.pk}", order.customer_id, f"/orders/{order.public_id}/")
     assert find_subject("job-2") is None
     assert find_subject("") is None
+
+
+def test_of_an_error_that_was_not_written_for_people_only_the_kind_is_shown():
+    order = make_order()
+    tasks.validate_order.before_start("job-1", [order.pk], {})
+
+    tasks.validate_order.on_failure(
+        OperationalError("host db-7.internal is away"), "job-1", [order.pk], {}, None
+    )
+
+    assert step_of(order, "validate").error == "OperationalError"

@@ -42,7 +42,7 @@ def test_a_price_that_has_changed_since_is_the_customers_luck():
     assert (order.status, order.amount) == (Status.VALIDATED, 500)
 
 
-@pytest.mark.parametrize("status", set(Status) - {Status.PLACED})
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.PLACED}))
 def test_validating_at_any_other_time_does_nothing(status):
     order = make_order(status=status)
     Product.objects.update(active=False)

@@ -20,12 +20,13 @@ from tests.pages.markup import Markup
 
 # Path and how many queries it may take, with a customer of 46 orders and a cart of 40 lines.
 PAGES = [
-    ("/", 6),
-    ("/?q=product&page=2", 6),
-    ("/cart/", 5),
-    ("/orders/", 5),
-    ("{order}", 6),
-    ("{order}cancel/", 4),
+    ("/", 7),
+    ("/?q=product&page=2", 7),
+    ("/cart/", 6),
+    ("/orders/", 6),
+    ("{order}", 7),
+    ("{order}cancel/", 5),
+    ("/profile/", 6),
     ("/accounts/login/", 0),
 ]
 ERROR_PAGES = ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"]

@@ -151,13 +151,6 @@ def test_polling_ends_with_the_order(browser, order):
     assert "hx-trigger" not in fragment
 
 
-def test_a_session_that_ended_while_polling_leads_to_the_sign_in_page(client, order):
-    response = client.get(order.get_absolute_url(), headers={"hx-request": "true"})
-
-    assert (response.status_code, response.content) == (HTTPStatus.OK, b"")
-    assert response["HX-Redirect"] == f"/accounts/login/?next=/orders/{order.public_id}/"
-
-
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.004, "0.00 s"), (9.5, "9.50 s"), (34, "34 s"), (300, "5 min"), (10_800, "3 h")]
 )

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from proj.servers.lifetime import SERVERS
-from proj.servers.records import MARK
+from proj.servers.records import MARK, running
 
 
 def output(var_dir: Path, number: int = 0) -> str:
@@ -25,15 +25,8 @@ def bare_environment(**more: str) -> dict[str, str]:
 
 
 def marked(var_dir: Path) -> list[psutil.Process]:
-    """Every live process that a supervisor of ``var_dir`` started, and their children."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == str(var_dir):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+    """Every live process that a supervisor of ``var_dir`` started, and what these started."""
+    return [process for processes in running(var_dir, []).values() for process in processes]
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:

@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from proj.servers.records import MARK, OneAtATime, Record, end_leftovers, members, read_records, write_records
+from proj.servers.records import MARK, OneAtATime, Record, end_leftovers, mark, read_records, write_records
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 # Starts a child in its own session, prints the child's number and ends.
@@ -65,7 +65,7 @@ def test_a_process_that_got_the_number_since_is_not_touched(var_dir, start, caps
 
 def test_the_child_of_a_process_that_is_gone_is_ended(var_dir, start):
     (var_dir / "run").mkdir()
-    process = start(LEAVE_A_CHILD, **{MARK: str(var_dir)})
+    process = start(LEAVE_A_CHILD, **{MARK: mark(var_dir, "it")})
     record = record_of(process)
     child = psutil.Process(int(process.stdout.readline()))
     process.wait()
@@ -74,14 +74,23 @@ def test_the_child_of_a_process_that_is_gone_is_ended(var_dir, start):
     assert not child.is_running()
 
 
-def test_a_child_in_a_session_of_that_number_without_our_mark_is_not_touched(var_dir, start):
-    process = start(LEAVE_A_CHILD, **{MARK: "/somewhere/else"})
+def test_a_process_of_another_folder_is_not_touched(var_dir, start):
+    (var_dir / "run").mkdir()
+    process = start(LEAVE_A_CHILD, **{MARK: mark(var_dir / "other", "it")})
     record = record_of(process)
     child = psutil.Process(int(process.stdout.readline()))
     process.wait()
-    assert members(record, var_dir) == []
+    write_records(var_dir, [record])
+    assert end_leftovers(var_dir) == []
     assert child.is_running()
     child.kill()
+
+
+def test_a_process_that_was_started_but_not_written_down_is_ended(var_dir, start):
+    (var_dir / "run").mkdir()
+    process = start(**{MARK: mark(var_dir, "it")})
+    assert end_leftovers(var_dir) == ["it"]
+    assert not psutil.pid_exists(process.pid)
 
 
 def test_a_process_that_ignores_the_request_to_end_is_killed(var_dir, start, monkeypatch):

@@ -1,6 +1,7 @@
 /*
  * Pages that follow work with htmx: an element with hx-trigger="every 1s" asks for a fragment and swaps it in.
- * This adds what polling alone lacks: a hidden tab does not ask, and a lost connection is said and then taken back.
+ * This adds what polling alone lacks: a hidden tab does not ask, a lost connection is said and then taken back, and
+ * a session that has ended leads to the sign-in page, which never appears inside another.
  */
 
 const lost = document.createElement("p");
@@ -19,4 +20,10 @@ document.addEventListener("htmx:sendError", () => {
 
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) lost.remove();
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!new URL(event.detail.xhr.responseURL).pathname.startsWith("/accounts/login/")) return;
+  event.preventDefault();
+  location.reload();
 });

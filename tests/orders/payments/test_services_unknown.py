@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from orders.payments import services
@@ -195,6 +195,14 @@ def test_the_provider_is_asked_with_no_transaction_open_and_the_key_committed(or
     monkeypatch.setattr(services, "_ask", ask)
     charge_order(order.pk)
     assert attempts(order) == [("succeeded", "", "")]
+
+
+def test_a_caller_that_has_a_transaction_open_is_refused_before_anything_happens(order, provider):
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        charge_order(order.pk)
+    order.refresh_from_db()
+    assert (order.status, attempts(order)) == (Status.RESERVED, [])
+    assert provider.charges_of(order.public_id) == []
 
 
 def test_a_key_that_the_provider_may_have_forgotten_is_never_asked_with_again(order, provider, answer):

@@ -2,7 +2,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +15,9 @@ from proj.servers.launch import System
 from proj.servers.logins import ensure_logins
 from proj.servers.records import OneAtATime, end_leftovers
 from proj.servers.state import next_free_port
+
+# Seconds in which a second signal is the same Ctrl-C: make hands on the one that the terminal has sent already.
+ONE_CTRL_C = 1.0
 
 
 class Command(BaseCommand):
@@ -51,9 +56,11 @@ class Command(BaseCommand):
                 self._greet(system, passwords)
             system.supervisor.watch(until=stop)
         finally:
-            self.stdout.write("Stopping (Ctrl-C again: at once)")
+            with suppress(OSError):  # the terminal may be gone
+                self.stdout.write("Stopping (Ctrl-C again: at once)")
             system.supervisor.stop(hurry)
-            self.stdout.write("Stopped.")
+            with suppress(OSError):
+                self.stdout.write("Stopped.")
 
     def _greet(self, system: System, passwords: dict[str, str]) -> None:
         width = max(map(len, passwords))
@@ -77,8 +84,15 @@ def _signals() -> tuple[threading.Event, threading.Event]:
     """Return what the first and the second Ctrl-C (or SIGTERM, or the terminal's end) set."""
     stop, hurry = threading.Event(), threading.Event()
 
+    first = 0.0
+
     def heard(_signal: int, _frame: object) -> None:
-        (hurry if stop.is_set() else stop).set()
+        nonlocal first
+        if not stop.is_set():
+            first = time.monotonic()
+            stop.set()
+        elif time.monotonic() - first > ONE_CTRL_C:
+            hurry.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, heard)
