@@ -19,7 +19,9 @@ def regenerate_thumbnails(avatar_id: int) -> bool:
     return services.regenerate_thumbnails(avatar_id)
 
 
-@shared_task(name="media.resume_stuck_avatars", queue="default", soft_time_limit=50, time_limit=60)
+@shared_task(
+    name="media.resume_stuck_avatars", queue="default", schedulable=True, soft_time_limit=50, time_limit=60
+)
 def resume_stuck_avatars() -> int:
     """Enqueue again the uploads that have not moved for a while. Returns how many."""
     return services.resume_stuck_avatars()

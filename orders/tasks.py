@@ -97,7 +97,9 @@ def abandon_order(order_id: int) -> str:
     return services.abandon_order(order_id, reason="It could not be processed.").status
 
 
-@shared_task(name="orders.resume_stuck_orders", queue="default", soft_time_limit=60, time_limit=90)
+@shared_task(
+    name="orders.resume_stuck_orders", queue="default", schedulable=True, soft_time_limit=60, time_limit=90
+)
 def resume_stuck_orders() -> int:
     """Set going again what has not moved for a while: its message was lost."""
     return services.resume_stuck_orders(older_than=settings.ORDERS_STUCK_AFTER)

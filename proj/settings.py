@@ -272,7 +272,7 @@ CELERY_RESULT_BACKEND_MAX_RETRIES = 10  # the default is without end
 
 # --- Celery: beat -----------------------------------------------------------------------------------------------------
 
-CELERY_BEAT_SCHEDULER = "proj.jobs.scheduler:AdminScheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 2  # seconds until an admin's edit is seen, at most
-CELERY_BEAT_SYNC_EVERY = 1  # a run is written down at once: a beat that is killed does not repeat it
+CELERY_BEAT_SCHEDULER = "proj.jobs.scheduler:LedgerScheduler"
+# Tasks of libraries that an admin may schedule; ours say so themselves (schedulable=True).
+JOBS_SCHEDULABLE = ["celery.backend_cleanup"]
 DJANGO_CELERY_BEAT_TZ_AWARE = True

@@ -36,26 +36,32 @@ def fail_report(failed_id: str, report_id: int) -> bool:
     return services.fail_report(report_id, str(reason))
 
 
-@shared_task(name="reports.build_daily_report", queue="bulk", soft_time_limit=20, time_limit=30)
+@shared_task(
+    name="reports.build_daily_report", queue="bulk", schedulable=True, soft_time_limit=20, time_limit=30
+)
 def build_daily_report() -> str:
     """Ask for yesterday's report, once however often this runs. Returns its public id."""
     return str(services.build_daily_report().public_id)
 
 
-@shared_task(name="reports.resume_stuck_reports", queue="bulk", soft_time_limit=60, time_limit=90)
+@shared_task(
+    name="reports.resume_stuck_reports", queue="bulk", schedulable=True, soft_time_limit=60, time_limit=90
+)
 def resume_stuck_reports() -> int:
     """Start again the reports that have not moved for a while. Returns how many."""
     return services.resume_stuck_reports()
 
 
 # The hard limit stays below the broker's visibility timeout (900 s), or the task would be delivered a second time.
-@shared_task(name="reports.clean_up", queue="bulk", soft_time_limit=660, time_limit=720)
+@shared_task(name="reports.clean_up", queue="bulk", schedulable=True, soft_time_limit=660, time_limit=720)
 def clean_up() -> dict[str, Any]:
     """Delete everything that has expired, in small batches, until done or out of time. Returns counts by name."""
     return retention.run(retention.everything()).as_dict()
 
 
-@shared_task(name="reports.purge_results", queue="bulk", soft_time_limit=660, time_limit=720)
+@shared_task(
+    name="reports.purge_results", queue="bulk", schedulable=True, soft_time_limit=660, time_limit=720
+)
 def purge_results() -> dict[str, Any]:
     """Delete expired task results alone, for schedules that want them gone more often. Returns counts by name."""
     return retention.run(retention.results()).as_dict()

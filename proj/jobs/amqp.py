@@ -1,13 +1,13 @@
 """Where every task message enters the ledger: ``.delay()``, chains, groups, chords, retries and Beat all end here."""
 
+from functools import partial
 from typing import Any
 
-from celery import current_task
 from celery.app.amqp import AMQP
 from django.db import transaction
 
 from proj.jobs import bell, ledger
-from proj.jobs.message import Message
+from proj.jobs.message import SUBJECT, Message
 
 
 class LedgerAMQP(AMQP):
@@ -26,7 +26,8 @@ class LedgerAMQP(AMQP):
         def send_task_message(producer: Any, name: str, message: Any, **options: Any) -> None:
             if self._is_owed(name, options):
                 outbox = _Outbox()
-                publish(outbox, name, message, **{**options, "retry": False})
+                # Without the event that it was sent: it has not been.
+                publish(outbox, name, message._replace(sent_event=None), **{**options, "retry": False})
                 self._owe(outbox.message)
             elif transaction.get_connection().in_atomic_block:
                 transaction.on_commit(lambda: self._publish(publish, name, message, options), robust=True)
@@ -41,13 +42,14 @@ class LedgerAMQP(AMQP):
         return bool(getattr(self.app.tasks.get(name), "ledger", True)) and not exchange
 
     def _owe(self, message: Message) -> None:
-        claim = getattr(current_task.request, "claim", None) if current_task else None
+        claim = ledger.current_claim()
+        task = self.app.tasks.get(message.task)
         if claim is not None and message.id == claim.id:
             claim.successor = message
         elif claim is not None and claim.holding:
-            claim.held.append(message)
+            claim.held.append(partial(enqueue, message, task))
         else:
-            enqueue(message, self.app.tasks.get(message.task))
+            enqueue(message, task)
 
     def _publish(self, publish: Any, name: str, message: Any, options: dict[str, Any]) -> None:
         with self.app.producer_or_acquire() as producer:
@@ -57,7 +59,9 @@ class LedgerAMQP(AMQP):
 def enqueue(message: Message, task: Any) -> None:
     """Record a message and ring for it on commit, unless it is owed or done already."""
     ring = message.is_due and not bell.is_silent()
-    subject = task.subject_of(message.content["body"]) if getattr(task, "subject", None) else ""
+    subject = message.content["headers"].get(SUBJECT, "")
+    if not subject and getattr(task, "subject", None):
+        subject = task.subject_of(message.content["body"])
     if ledger.record(message, subject=subject, ring=ring) and ring:
         bell.ring_on_commit(message)
 

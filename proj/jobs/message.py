@@ -9,6 +9,8 @@ from kombu import Producer, serialization
 
 #: The header by which a worker knows that a message is owed; a message without it runs as plain Celery.
 HEADER = "ledger"
+#: The header by which a sender says what the job is about, when the task itself does not.
+SUBJECT = "subject"
 
 # Of what Celery hands to a producer, what belongs to the act of publishing and not to the message.
 _ACT = {"exchange", "routing_key", "serializer", "compression", "retry", "retry_policy", "declare", "headers",

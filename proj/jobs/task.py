@@ -58,6 +58,8 @@ class JobTask(Task[Any, Any]):
     subject: ClassVar[str] = ""
     #: How often a job may take its worker with it before it is buried.
     max_losses: ClassVar[int] = 3
+    #: Whether an admin may put the task on a schedule, with arguments of their choice.
+    schedulable: ClassVar[bool] = False
 
     #: The queue that the definition names. Kept under a name of its own, because Celery lets a task's ``queue``
     #: attribute overrule every router (and deprecates it); :func:`proj.queues.route_by_task` reads this one.

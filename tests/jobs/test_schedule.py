@@ -5,7 +5,7 @@ from celery import current_app
 from django.core.management import call_command
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from proj.jobs.scheduler import AdminScheduler
+from proj.jobs.scheduler import LedgerScheduler
 from proj.schedule import SCHEDULES
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +44,6 @@ def test_an_edited_schedule_is_never_overwritten():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_starting_beat_writes_no_schedules_of_its_own():
-    AdminScheduler(app=current_app, lazy=False)
+    LedgerScheduler(app=current_app, lazy=False)
 
     assert PeriodicTask.objects.count() == 0
