@@ -23,6 +23,7 @@ BATCH = 500
 _RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 _quiet_until = 0.0
+_away = False
 
 
 def is_silent() -> bool:
@@ -30,12 +31,28 @@ def is_silent() -> bool:
     return time.monotonic() < _quiet_until
 
 
+def note_absence(error: Exception) -> None:
+    """Remember that the broker did not answer: it is left alone for a while, and its absence is logged once."""
+    global _quiet_until, _away  # noqa: PLW0603  one broker, one memory of it
+    if not _away:
+        logger.warning("the broker is away, what is owed waits in the ledger: %s", error)
+    _away = True
+    _quiet_until = time.monotonic() + QUIET_SECONDS
+
+
+def note_presence() -> None:
+    """Remember that the broker has answered."""
+    global _away  # noqa: PLW0603
+    if _away:
+        logger.warning("the broker answers again")
+    _away = False
+
+
 def ring(messages: Sequence[Message]) -> bool:
     """Publish messages, many of them in one round trip; return whether the broker took them.
 
     Those it did not take, or may not have taken, are noted as not rung. One that is published twice is claimed once.
     """
-    global _quiet_until  # noqa: PLW0603  one broker, one memory of it
     failpoint("publish")
     try:
         if is_silent():
@@ -49,10 +66,10 @@ def ring(messages: Sequence[Message]) -> bool:
                         message.publish(producer)
     except (OperationalError, BatchPublishError, OSError) as error:
         if not is_silent():
-            _quiet_until = time.monotonic() + QUIET_SECONDS
-            logger.warning("the broker is away, what is owed waits in the ledger: %s", error)
+            note_absence(error)
         ledger.unring([message.id for message in messages])
         return False
+    note_presence()
     failpoint("published")
     return True
 

@@ -44,7 +44,9 @@ class Dispatcher:
             try:
                 self.ring_lost()
             except OperationalError as error:
-                logger.warning("the broker does not answer: %s", error)
+                bell.note_absence(error)
+            else:
+                bell.note_presence()
 
     def rescue_orphans(self) -> int:
         """Set free the jobs whose claimants were gone at two looks in a row; bury those that are to blame."""
@@ -93,7 +95,9 @@ class Dispatcher:
         limits = {queue: count + BATCH for queue, count in ready.items() if count <= COMPARED}
         waiting = ledger.waiting(limits, moment, delivered)
         return {
-            queue: (waiting[queue] - ready[queue], moment) for queue in limits if waiting[queue] > ready[queue]
+            queue: (waiting[queue] - ready[queue], moment)
+            for queue in limits
+            if waiting[queue] > ready[queue]
         }
 
     def _max_losses(self, orphan: Orphan) -> int:
@@ -110,4 +114,6 @@ class Dispatcher:
 def request_of(job: Job) -> Context:
     """Return the request that a worker would have made of a job's message."""
     args, kwargs, embed = loads(job.message["body"])
-    return Context({**job.message["headers"], **embed, "args": args, "kwargs": kwargs, "hostname": job.worker})
+    return Context(
+        {**job.message["headers"], **embed, "args": args, "kwargs": kwargs, "hostname": job.worker}
+    )
