@@ -1,6 +1,5 @@
 from typing import Any
 
-from celery import current_task
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
@@ -19,6 +18,6 @@ def keep_claim(**_: Any) -> None:
     """Say that a running job is still alive, from the database connection that has just replaced its old one."""
     from proj.jobs import ledger  # noqa: PLC0415  models are not ready when this module is imported
 
-    claim = getattr(current_task.request, "claim", None) if current_task else None
+    claim = ledger.current_claim()
     if claim is not None and not claim.over:
         ledger.reassert(claim)

@@ -1,34 +1,24 @@
-"""LedgerBackend: a task's outcome and everything that follows from it, in one transaction."""
+"""LedgerBackend: results of tasks, of those that have ended and of those that are owed."""
 
-import logging
-import time
-from collections.abc import Callable
 from typing import Any
 
 from celery import states
-from celery.exceptions import NotRegistered, WorkerLostError
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
-from django_celery_results.backends import DatabaseBackend
+from kombu.utils.json import dumps, loads
 
-from proj.jobs import amqp, bell, ledger
+from proj.jobs import ledger
 from proj.jobs.chords import Chords
-from proj.jobs.failpoints import failpoint
-from proj.jobs.ledger.statements import run
+from proj.jobs.endings import Endings
+from proj.jobs.ledger.statements import legible, run
 from proj.jobs.message import HEADER
 from proj.jobs.models import Job, State
 from proj.jobs.results import STORE, Outcome
 
-logger = logging.getLogger(__name__)
-
-#: Seconds between the tries to store an outcome while the database is away: about a minute in all. After that the job is
-#: left as it is: its claimant looks gone, and it runs again.
-WAITS = (0.05, 0.2, 0.5, 1, 2, 5, 10, 20, 20)
-
 QUEUED, SCHEDULED = "QUEUED", "SCHEDULED"
 
 
-class LedgerBackend(Chords, DatabaseBackend):  # type: ignore[misc]  # django-celery-results is untyped
+class LedgerBackend(Chords, Endings):
     """django-celery-results, with the ledger's promises.
 
     For a job of the ledger, storing the outcome, counting it for its chord, recording its next steps and deleting its
@@ -38,158 +28,7 @@ class LedgerBackend(Chords, DatabaseBackend):  # type: ignore[misc]  # django-ce
 
     subpolling_interval = 0.1  # seconds between two looks of somebody who waits for a result
 
-    # --- outcomes of a claimed job -----------------------------------------------------------------------------------
-
-    def mark_as_done(
-        self, task_id: str, result: Any, request: Any = None, store_result: bool = True, state: str = states.SUCCESS
-    ) -> None:
-        claim = request.get("claim") if request else None
-        if claim is None:
-            super().mark_as_done(task_id, result, request, store_result, state)
-            return
-        outcome = self._outcome(task_id, self.encode_result(result, state), state, request=request)
-
-        def write() -> None:
-            failpoint("finish")
-            self._record_held(claim)
-            failpoint("next")
-            if request.chord:
-                self.on_chord_part_return(request, state, result)
-            failpoint("fan_in")
-            if claim.successor is not None:  # retry(throw=False): it goes on, and runs again
-                self._retry(claim, "")
-            else:
-                ledger.finish(claim, outcome if store_result else None)
-            failpoint("result")
-
-        alone = not (claim.held or request.chord or claim.successor)
-        self._conclude(claim, write, in_one_statement=alone)
-
-    def mark_as_failure(
-        self,
-        task_id: str,
-        exc: Exception,
-        traceback: str | None = None,
-        request: Any = None,
-        store_result: bool = True,
-        call_errbacks: bool = True,
-        state: str = states.FAILURE,
-    ) -> None:
-        def fail() -> None:
-            DatabaseBackend.mark_as_failure(
-                self, task_id, exc, traceback, request, store_result, call_errbacks, state
-            )
-
-        claim = getattr(request, "claim", None)
-        error = f"{type(exc).__name__}: {exc}"
-        if claim is not None:
-
-            def write() -> None:
-                ledger.bury(claim, error=error)
-                fail()
-
-            self._conclude(claim, write)
-        elif isinstance(exc, WorkerLostError | NotRegistered) and Job.objects.filter(pk=task_id).exists():
-            # Not the job's own doing. Its claimant is gone or never was: the dispatcher sets it free.
-            logger.warning("%s is still owed: %s", task_id, error)
-        elif getattr(request, HEADER, None):  # not from the claimant: a hard time limit, a poison pill
-            with transaction.atomic():
-                if ledger.bury_unclaimed(task_id, error=error):
-                    fail()
-        else:
-            fail()
-
-    def mark_as_revoked(
-        self,
-        task_id: str,
-        reason: str = "",
-        request: Any = None,
-        store_result: bool = True,
-        state: str = states.REVOKED,
-    ) -> None:
-        with transaction.atomic():
-            ledger.revoke(task_id)
-            super().mark_as_revoked(task_id, reason, request, store_result, state)
-
-    def mark_as_retry(self, task_id: str, exc: Exception, traceback: Any = None, request: Any = None, **kw: Any) -> Any:
-        if getattr(request, "claim", None) is None:
-            return super().mark_as_retry(task_id, exc, traceback, request, **kw)
-        return None  # the row in the ledger says so already
-
-    def conclude_retry(self, claim: ledger.Claim, reason: Any) -> None:
-        """Put a job that asked for another try back in the queue."""
-        self._conclude(claim, lambda: self._retry(claim, f"{type(reason.exc).__name__}: {reason.exc}"))
-
-    def conclude_ignored(self, claim: ledger.Claim) -> None:
-        """End a job that told Celery to store nothing: it was replaced, or keeps its own state."""
-
-        def write() -> None:
-            if claim.successor is not None:
-                self._retry(claim, "")
-            else:
-                ledger.finish(claim, None)
-            self._record_held(claim)
-
-        self._conclude(claim, write)
-
-    def conclude_stopped(self, claim: ledger.Claim, request: Any, reason: Exception) -> None:
-        """End a job that stopped at a checkpoint, because somebody asked it to."""
-        outcome = self._outcome(
-            claim.id, self.encode_result(reason, states.REVOKED), states.REVOKED, request=request
-        )
-
-        def write() -> None:
-            if request.chord:
-                self.on_chord_part_return(request, states.REVOKED, reason)
-            ledger.finish(claim, outcome)
-
-        self._conclude(claim, write)
-
-    def _retry(self, claim: ledger.Claim, error: str) -> None:
-        message = claim.successor
-        if message is None:
-            return
-        ring = message.is_due and not bell.is_silent()
-        ledger.retry(claim, message, error=error, ring=ring)
-        if ring:
-            bell.ring_on_commit(message)
-
-    def _record_held(self, claim: ledger.Claim) -> None:
-        for message in claim.held:
-            amqp.enqueue(message, self.app.tasks.get(message.task))
-
-    def _conclude(self, claim: ledger.Claim, write: Callable[[], None], *, in_one_statement: bool = False) -> None:
-        """Write how a job ended, once, whatever the database does.
-
-        A database that is away is tried again on a fresh connection, and is never a reason to call the job failed. A
-        job that belongs to somebody else meanwhile is theirs to end: nothing of ours is written.
-        """
-        if claim.over:
-            return
-        claim.holding = False  # what is sent from here on belongs to this transaction
-        for wait in (*WAITS, None):
-            try:
-                if in_one_statement:
-                    write()
-                else:
-                    with transaction.atomic():
-                        write()
-            except ledger.Fenced:
-                logger.warning("%s belongs to another attempt than %d: dropped", claim.id, claim.attempt)
-            except (OperationalError, InterfaceError) as error:
-                if wait is not None and not connection.in_atomic_block:
-                    logger.warning("the database is away, %s is stored later: %s", claim.id, error)
-                    connection.close()
-                    time.sleep(wait)
-                    continue
-                logger.critical("the outcome of %s could not be stored: it will run again", claim.id)
-            break
-        claim.over = True
-        failpoint("finished")
-
-    # --- rows --------------------------------------------------------------------------------------------------------
-
-    def _store_result(
+    def _store_result(  # noqa: PLR0913, PLR0917  Celery's signature
         self,
         task_id: str,
         result: Any,
@@ -201,21 +40,27 @@ class LedgerBackend(Chords, DatabaseBackend):  # type: ignore[misc]  # django-ce
         if getattr(request, HEADER, None) and status in states.UNREADY_STATES:
             return result  # the ledger knows
         claim = getattr(request, "claim", None)
-        if claim is not None and status not in states.READY_STATES:
+        if claim is not None and claim.id == task_id and status not in states.READY_STATES:
             ledger.note(claim, status, result)
         else:
-            run(STORE, self._outcome(task_id, result, status, traceback, request).values())
+            run(STORE, self.outcome(task_id, result, status, traceback, request).values())
         return result
 
-    def _outcome(
+    def outcome(
         self, task_id: str, result: Any, status: str, traceback: str | None = None, request: Any = None
     ) -> Outcome:
+        """Return the row that tells how a task ended.
+
+        Raises:
+            kombu.exceptions.EncodeError: the result is nothing that JSON can hold.
+
+        """
         content_type, content_encoding, encoded = self.encode_content(result)
         _, _, meta = self.encode_content(
             {**self._get_meta_from_request(request), "children": self.current_task_children(request)}
         )
         extended = self._get_extended_properties(request, traceback)
-        extended["traceback"] = traceback
+        extended["traceback"] = legible(traceback) if traceback else None
         return Outcome(
             task_id=task_id,
             status=status,
@@ -232,6 +77,17 @@ class LedgerBackend(Chords, DatabaseBackend):  # type: ignore[misc]  # django-ce
         job = Job.objects.filter(pk=task_id).exclude(state=State.DEAD).first()
         return _unfinished(job) if job else super()._get_task_meta_for(task_id)
 
+    def wait_for(self, task_id: str, *args: Any, on_interval: Any = None, **options: Any) -> Any:
+        """Wait for a task's outcome; whoever waits for a chord is told the error of its header, if that is why it failed.
+
+        Both errors are stored at once. A backend that stores one after the other shows the header's first, and that is
+        what callers know: ``on_interval`` is where Celery looks at the tasks before this one.
+        """
+        meta = super().wait_for(task_id, *args, on_interval=on_interval, **options)
+        if on_interval and meta["status"] in states.PROPAGATE_STATES:
+            on_interval()
+        return meta
+
     def exception_safe_to_retry(self, exc: Exception) -> bool:
         """Whether a fresh connection may help; psycopg reports a lost one as an OperationalError too."""
         if isinstance(exc, InterfaceError | OperationalError) and not connection.in_atomic_block:
@@ -244,9 +100,12 @@ def _unfinished(job: Job) -> dict[str, Any]:
     status, result = QUEUED, None
     if job.state == State.RUNNING:
         noted = job.progress or {"state": states.STARTED, "meta": {"hostname": job.worker}}
-        status, result = noted["state"], noted["meta"]
+        status, result = noted["state"], loads(dumps(noted["meta"]))  # as a stored result is decoded
     elif job.error:
-        status, result = states.RETRY, {"exc_type": "Exception", "exc_message": [job.error], "exc_module": "builtins"}
+        status, result = (
+            states.RETRY,
+            {"exc_type": "Exception", "exc_message": [job.error], "exc_module": "builtins"},
+        )
     elif job.available_at > timezone.now():
         status = SCHEDULED
     return {

@@ -1,16 +1,22 @@
 """JobTask, the base of every task: its claim, limits, retry policy and progress; mistakes are refused early."""
 
 import difflib
-import json
+from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
+from uuid import UUID
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
+from django.db import Error
+from kombu.utils.json import loads
 
 from proj.jobs import ledger
 from proj.jobs.errors import RETRIED, Stopped
 from proj.jobs.failpoints import failpoint
+from proj.jobs.ledger import Claim
 from proj.jobs.message import HEADER
+from proj.jobs.patience import AWAY, insist
 
 PROGRESS = "PROGRESS"
 
@@ -76,46 +82,72 @@ class JobTask(Task[Any, Any]):
         cls.home_queue = cls.__dict__["queue"]
         delattr(cls, "queue")  # see home_queue
 
-    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:  # noqa: ARG002  Celery's signature
         """Claim the job before anything is run for it. A subclass that has more to do calls this first.
 
         Raises:
             Duplicate: the job is not to be had; Celery acknowledges the message and forgets it.
+            Reject: the database is away; the message goes back to its queue.
 
         """
         request = self.request
         if not request.get(HEADER) or request.is_eager:
             return  # from outside, or called directly: plain Celery
+        claim = partial(
+            ledger.claim,
+            task_id,
+            task=self.name,
+            retries=request.retries,
+            worker=request.hostname or "",
+            seconds=request.time_limit or self.time_limit or self.app.conf.task_time_limit,
+        )
         try:
-            request.claim = ledger.claim(
-                task_id,
-                task=self.name,
-                retries=request.retries,
-                worker=request.hostname or "",
-                seconds=request.time_limit or self.time_limit or self.app.conf.task_time_limit,
-            )
+            request.claim = insist(claim, what=task_id)
         except ledger.NotOwed:
             raise Duplicate(f"{task_id} is not owed") from None
+        except AWAY as error:
+            raise Reject(error, requeue=True) from error
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the body; around it, decide what becomes of the messages that the task sends in its own place."""
-        claim = self.request.get("claim")
-        if claim is None:
-            return super().__call__(*args, **kwargs) if self.request.called_directly else self.run(*args, **kwargs)
+        request = self.request
+        if request.called_directly or request.get("entered"):  # the task calls itself, as a function
+            return super().__call__(*args, **kwargs)
+        request.entered = True
+        if request.get("claim") is None:
+            JobTask.before_start(self, request.id, args, kwargs)  # for a subclass that forgot to
+        claim = request.get("claim")
+        return self.run(*args, **kwargs) if claim is None else self._run_claimed(claim, args, kwargs)
+
+    def _run_claimed(self, claim: Claim, args: Any, kwargs: Any) -> Any:
+        backend: Any = self.backend  # our LedgerBackend
         try:
             outcome = self.run(*args, **kwargs)
         except Retry as reason:
-            self.backend.conclude_retry(claim, reason)
+            if claim.successor is None:
+                raise TypeError(
+                    "Retry was raised, but not by self.retry(): nothing would be tried again"
+                ) from reason
+            backend.conclude_retry(claim, reason)
             raise
         except Reject as reason:
-            if reason.requeue:
-                ledger.release(claim)
+            if reason.requeue:  # type: ignore[attr-defined]  # the stubs are older
+                backend.conclude_rejected(claim)
             raise
         except Stopped as reason:
-            self.backend.conclude_stopped(claim, self.request, reason)
+            backend.conclude_stopped(claim, self.request, reason)
             raise
         except Ignore:
-            self.backend.conclude_ignored(claim)
+            backend.conclude_ignored(claim, self.request)
+            raise
+        except Exception:
+            raise
+        except (
+            BaseException
+        ):  # SystemExit and its like end a process; a thread, or a solo worker, may live on
+            claim.over = True
+            with suppress(Error):
+                ledger.disown(claim)
             raise
         failpoint("body")
         # What Celery sends from here on, until the outcome is stored, are the callbacks and the next step.
@@ -132,9 +164,9 @@ class JobTask(Task[Any, Any]):
     @classmethod
     def subject_of(cls, body: str) -> str:
         """Return what a message of this task is about: its kind, and the first argument or the only named one."""
-        args, kwargs, _embed = json.loads(body)
+        args, kwargs, _embed = loads(body)
         identity = args[0] if args else next(iter(kwargs.values()), None)
-        return f"{cls.subject}:{identity}" if isinstance(identity, int | str) else ""
+        return f"{cls.subject}:{identity}" if isinstance(identity, int | str | UUID) else ""
 
     def progress(self, done: int, total: int, step: str = "") -> None:
         """Store the custom state PROGRESS with how far the work has come; a checkpoint.

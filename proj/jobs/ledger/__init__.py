@@ -4,30 +4,62 @@
                  ▲                  │
                  ├──retry, release──┤
                  ├──rescue──────────┤            cancel: queued ──▶ (gone; result REVOKED)
-                 └──replay── dead ◀─┴bury        
+                 └──replay── dead ◀─┴bury
 
 Every write of a claimant is fenced by the number of its attempt: whoever lost the claim meanwhile changes nothing and
 learns it (:class:`Fenced`).
 """
 
-from proj.jobs.ledger.claiming import Claim, Fenced, NotOwed, bury, claim, finish, note, reassert, release, retry
-from proj.jobs.ledger.operating import Cancelled, bury_unclaimed, cancel, cancel_was_requested, replay, revoke
+from proj.jobs.ledger.claiming import (
+    Claim,
+    Fenced,
+    NotOwed,
+    bury,
+    claim,
+    current_claim,
+    disown,
+    finish,
+    note,
+    reassert,
+    release,
+    retry,
+)
+from proj.jobs.ledger.operating import (
+    Cancelled,
+    Dropped,
+    amend,
+    bury_queued,
+    bury_unclaimed,
+    cancel,
+    cancel_each,
+    cancel_was_requested,
+    hasten,
+    replay,
+    revoke,
+)
 from proj.jobs.ledger.recording import record, unring
 from proj.jobs.ledger.ringing import Orphan, due, lost, now, orphans, rescue, waiting
 
 __all__ = [
     "Cancelled",
     "Claim",
+    "Dropped",
     "Fenced",
     "NotOwed",
     "Orphan",
+    "amend",
     "bury",
+    "bury_queued",
     "bury_unclaimed",
     "cancel",
+    "cancel_each",
     "cancel_was_requested",
     "claim",
+    "current_claim",
+    "disown",
     "due",
     "finish",
+    "hasten",
     "lost",
     "note",
     "now",

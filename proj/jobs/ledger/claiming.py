@@ -1,12 +1,13 @@
 """A worker's side of the ledger: take a job, and give back its outcome."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kombu.utils.json import dumps
+from celery import current_task
 
 from proj.jobs.failpoints import failpoint
-from proj.jobs.ledger.statements import LAZY, count, run
+from proj.jobs.ledger.statements import LAZY, as_json, count, legible, run
 from proj.jobs.message import Message
 from proj.jobs.results import STORE_ON_CONFLICT, Outcome
 
@@ -30,11 +31,17 @@ class Claim:
     attempt: int
     # Set when the task asked to be run again (a retry, a replacement): the message that takes its place.
     successor: Message | None = None
-    # While true, messages are kept here instead of being recorded: they are the next steps of the task, and are
-    # written in the transaction that stores its outcome.
+    # While true, what is to be recorded is kept here instead: it is the next step of the task, and is written in the
+    # transaction that stores its outcome.
     holding: bool = False
-    held: list[Message] = field(default_factory=list)
+    held: list[Callable[[], object]] = field(default_factory=list)
+    noted: tuple[str, Any] | None = None  # the custom state that the task gave itself last
     over: bool = False  # the outcome is stored, or is somebody else's to store
+
+
+def current_claim() -> Claim | None:
+    """Return the claim of the task that runs in this thread, if it runs for the ledger."""
+    return getattr(current_task.request, "claim", None) if current_task else None
 
 
 def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: float) -> Claim:
@@ -131,8 +138,8 @@ def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> None:
             message.task,
             message.queue,
             message.priority,
-            dumps(message.content),
-            error,
+            as_json(message.content),
+            legible(error),
             message.eta,
             ring,
             claim.id,
@@ -169,7 +176,7 @@ def bury(claim: Claim, *, error: str) -> None:
         UPDATE jobs_job SET state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
          WHERE id = %s AND attempt = %s AND state = 'running'
         """,
-        [error, claim.id, claim.attempt],
+        [legible(error), claim.id, claim.attempt],
     )
     if not written:
         raise Fenced(claim.id)
@@ -182,7 +189,16 @@ def note(claim: Claim, state: str, meta: Any) -> None:
         UPDATE jobs_job SET progress = %s::jsonb FROM {LAZY}
          WHERE id = %s AND attempt = %s AND state = 'running'
         """,  # noqa: S608
-        [dumps({"state": state, "meta": meta}), claim.id, claim.attempt],
+        [as_json({"state": state, "meta": meta}), claim.id, claim.attempt],
+    )
+    claim.noted = (state, meta)
+
+
+def disown(claim: Claim) -> None:
+    """Leave a job as if its worker were gone, because the task ended in a way that ends a worker."""
+    run(
+        "UPDATE jobs_job SET claimed_by = NULL WHERE id = %s AND attempt = %s AND state = 'running'",
+        [claim.id, claim.attempt],
     )
 
 

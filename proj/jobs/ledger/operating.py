@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from celery import states
 from kombu.utils.json import dumps
 
 from proj.jobs.ledger.claiming import Claim
-from proj.jobs.ledger.statements import count, run
+from proj.jobs.ledger.statements import as_json, count, decoded, legible, run
 
 
 class Cancelled(StrEnum):
@@ -19,31 +18,63 @@ class Cancelled(StrEnum):
     TOO_LATE = "too late"  # it has ended, or there is no such job
 
 
-def cancel(job_id: str) -> Cancelled:
-    """Cancel a job: at once if it waits or is dead, at its next checkpoint if it runs.
+class Dropped(NamedTuple):
+    """A cancelled job that was part of a chord, for whoever counts its parts."""
 
-    The wish is a row: it holds with every worker offline, and after a restart.
+    id: str
+    message: dict[str, Any]
+
+
+def cancel(job_id: str) -> Cancelled:
+    """Cancel one job; see :func:`cancel_each`. A chord that it is part of is not told."""
+    return cancel_each([job_id])[0][job_id]
+
+
+def cancel_each(job_ids: Sequence[str]) -> tuple[dict[str, Cancelled], list[Dropped]]:
+    """Cancel jobs: at once those that wait or are dead, at its next checkpoint one that runs.
+
+    The wish is a row: it holds with every worker offline, and after a restart. One that runs and is set free, or asks to be
+    tried again, ends when it is claimed next.
+
+    Returns:
+        What became of each, and the parts of chords among those that will never run.
+
     """
     rows = run(
         """
-        WITH gone AS (
-            DELETE FROM jobs_job WHERE id = %s AND state IN ('queued', 'dead') RETURNING id, task, created_at
+        WITH wanted AS (
+            SELECT id FROM jobs_job WHERE id = ANY(%s) ORDER BY id FOR UPDATE
+        ), gone AS (
+            DELETE FROM jobs_job USING wanted
+             WHERE jobs_job.id = wanted.id AND state IN ('queued', 'dead')
+            RETURNING jobs_job.*
         ), stored AS (
             INSERT INTO django_celery_results_taskresult
-                   (task_id, task_name, status, content_type, content_encoding, result, date_created, date_done)
-            SELECT id, task, 'REVOKED', 'application/json', 'utf-8', %s, created_at, clock_timestamp() FROM gone
+                   (task_id, task_name, task_args, task_kwargs, status, content_type, content_encoding, result, meta,
+                    date_created, date_done)
+            SELECT id, task, to_json(message #>> '{headers,argsrepr}'), to_json(message #>> '{headers,kwargsrepr}'),
+                   'REVOKED', 'application/json', 'utf-8', %s,
+                   json_build_object('children', '[]'::json, 'subject', subject), created_at, clock_timestamp()
+              FROM gone
             ON CONFLICT (task_id) DO UPDATE
                SET status = 'REVOKED', result = excluded.result, traceback = NULL, date_done = excluded.date_done
              WHERE django_celery_results_taskresult.status <> 'SUCCESS'
         ), asked AS (
-            UPDATE jobs_job SET cancel_requested = true WHERE id = %s AND state = 'running' RETURNING 1
+            UPDATE jobs_job SET cancel_requested = true FROM wanted
+             WHERE jobs_job.id = wanted.id AND state = 'running'
+            RETURNING jobs_job.id
         )
-        SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM asked)
+        SELECT id, 'cancelled',
+               CASE WHEN state = 'queued' AND message #>> '{headers,group}' IS NOT NULL THEN message END
+          FROM gone
+         UNION ALL
+        SELECT id, 'stopping', NULL FROM asked
         """,
-        [job_id, dumps(REVOKED_RESULT), job_id],
+        [list(job_ids), dumps(REVOKED_RESULT)],
     )
-    gone, asked = rows[0]
-    return Cancelled.CANCELLED if gone else Cancelled.STOPPING if asked else Cancelled.TOO_LATE
+    answers = dict.fromkeys(job_ids, Cancelled.TOO_LATE)
+    answers |= {job_id: Cancelled(answer) for job_id, answer, _ in rows}
+    return answers, [Dropped(job_id, decoded(message)) for job_id, _, message in rows if message is not None]
 
 
 #: As the result backend would encode celery.exceptions.TaskRevokedError.
@@ -63,9 +94,20 @@ def cancel_was_requested(claim: Claim) -> bool:
     return not rows or bool(rows[0][0])
 
 
-def revoke(job_id: str) -> None:
-    """Drop a job that Celery itself revoked (it expired, or was terminated); the caller stores that it was."""
-    run("DELETE FROM jobs_job WHERE id = %s AND state <> 'dead'", [job_id])
+def revoke(job_id: str, *, running: bool) -> bool:
+    """Drop a job that Celery itself revoked; the caller stores that it was.
+
+    Args:
+        job_id: which.
+        running: whether it was taken from its worker. If not, a message for it expired or was revoked: that is
+            no reason to drop a job which runs by another message.
+
+    Returns:
+        Whether there was such a job.
+
+    """
+    states = ["queued", "running"] if running else ["queued"]
+    return count("DELETE FROM jobs_job WHERE id = %s AND state = ANY(%s)", [job_id, states]) == 1
 
 
 def bury_unclaimed(job_id: str, *, error: str) -> bool:
@@ -78,35 +120,84 @@ def bury_unclaimed(job_id: str, *, error: str) -> bool:
         UPDATE jobs_job SET state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
          WHERE id = %s AND state <> 'dead'
         """,
-        [error, job_id],
+        [legible(error), job_id],
     )
     return changed == 1
 
 
-def replay(job_ids: Sequence[str], *, body: str | None = None) -> int:
-    """Put dead jobs back in the queue, from their first try; the dispatcher rings for them.
+def bury_queued(job_ids: Sequence[str], *, error: Exception) -> int:
+    """Keep jobs that wait as dead, and store that they failed; return how many waited."""
+    [(buried,)] = run(
+        """
+        WITH buried AS (
+            UPDATE jobs_job SET state = 'dead', error = %s
+             WHERE id IN (SELECT id FROM jobs_job WHERE id = ANY(%s) ORDER BY id FOR UPDATE) AND state = 'queued'
+            RETURNING id, task, subject, message, created_at
+        ), stored AS (
+            INSERT INTO django_celery_results_taskresult
+                   (task_id, task_name, task_args, task_kwargs, status, content_type, content_encoding, result, meta,
+                    date_created, date_done)
+            SELECT id, task, to_json(message #>> '{headers,argsrepr}'), to_json(message #>> '{headers,kwargsrepr}'),
+                   'FAILURE', 'application/json', 'utf-8', %s,
+                   json_build_object('children', '[]'::json, 'subject', subject), created_at, clock_timestamp()
+              FROM buried
+            ON CONFLICT (task_id) DO UPDATE
+               SET status = 'FAILURE', result = excluded.result, traceback = NULL, date_done = excluded.date_done
+             WHERE django_celery_results_taskresult.status <> 'SUCCESS'
+        )
+        SELECT count(*) FROM buried
+        """,
+        [
+            legible(f"{type(error).__name__}: {error}"),
+            list(job_ids),
+            as_json(
+                {
+                    "exc_type": type(error).__name__,
+                    "exc_message": [str(error)],
+                    "exc_module": type(error).__module__,
+                }
+            ),
+        ],
+    )
+    return int(buried)
 
-    Args:
-        job_ids: which.
-        body: new arguments, as the message's body encodes them; None keeps what was sent.
+
+def replay(job_ids: Sequence[str]) -> int:
+    """Put dead jobs back in the queue, from their first try; the dispatcher rings for them.
 
     Returns:
         How many were dead and are queued now.
 
     """
-    edits: list[Any] = [] if body is None else [body]
-    message = "jsonb_set(message, '{headers,retries}', '0')"
-    if body is not None:
-        message = f"jsonb_set({message}, '{{body}}', to_jsonb(%s::text))"
     return count(
-        f"""
+        """
         UPDATE jobs_job
            SET state = 'queued', losses = 0, error = '', cancel_requested = false,
-               available_at = clock_timestamp(), published_at = NULL, message = {message}
-         WHERE id = ANY(%s) AND state = 'dead'
-        """,  # noqa: S608  our own text
-        [*edits, list(job_ids)],
+               available_at = clock_timestamp(), published_at = NULL,
+               message = jsonb_set(message, '{headers,retries}', '0')
+         WHERE id IN (SELECT id FROM jobs_job WHERE id = ANY(%s) ORDER BY id FOR UPDATE) AND state = 'dead'
+        """,
+        [list(job_ids)],
     )
 
 
-READY = (states.SUCCESS, states.FAILURE, states.REVOKED)
+def amend(job_id: str, *, content: dict[str, Any], subject: str) -> bool:
+    """Give a dead job another message, to be replayed with; return whether it was dead."""
+    return (
+        count(
+            "UPDATE jobs_job SET message = %s::jsonb, subject = %s WHERE id = %s AND state = 'dead'",
+            [as_json(content), subject, job_id],
+        )
+        == 1
+    )
+
+
+def hasten(job_ids: Sequence[str]) -> int:
+    """Let jobs that wait for their time be run now; return how many there were."""
+    return count(
+        """
+        UPDATE jobs_job SET available_at = clock_timestamp(), published_at = NULL
+         WHERE id = ANY(%s) AND state = 'queued' AND available_at > clock_timestamp()
+        """,
+        [list(job_ids)],
+    )

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from kombu.utils.json import dumps
-
 from proj.jobs.failpoints import failpoint
-from proj.jobs.ledger.statements import count, run
+from proj.jobs.ledger.statements import as_json, count, run
 from proj.jobs.message import Message
 
 _RECORD = """
@@ -14,7 +12,7 @@ _RECORD = """
     SELECT %s, %s, %s, %s, %s::jsonb, %s, 'queued', 0, coalesce(%s, clock_timestamp()),
            CASE WHEN %s THEN clock_timestamp() END, '', false, '', 0
      WHERE NOT EXISTS (SELECT FROM django_celery_results_taskresult
-                        WHERE task_id = %s AND status IN ('SUCCESS', 'FAILURE', 'REVOKED'))
+                        WHERE task_id = %s AND status IN ('SUCCESS', 'REVOKED'))
     ON CONFLICT (id) DO NOTHING
 """
 
@@ -22,8 +20,9 @@ _RECORD = """
 def record(message: Message, *, subject: str = "", ring: bool) -> bool:
     """Write a message down as owed, in the caller's transaction if there is one.
 
-    An id that is owed already, or whose outcome is stored, is not written again: the second message of a step that
-    was delivered twice changes nothing.
+    An id that is owed already, that succeeded or was cancelled, is not written again: the second message of a step that
+    was delivered twice changes nothing. One that failed while nothing is owed never ran: the step before it failed,
+    and now was replayed and succeeded.
 
     Args:
         message: what is owed.
@@ -43,7 +42,7 @@ def record(message: Message, *, subject: str = "", ring: bool) -> bool:
             message.task,
             message.queue,
             message.priority,
-            dumps(message.content),
+            as_json(message.content),
             subject,
             message.eta,
             ring,

@@ -1,9 +1,11 @@
 """How the ledger talks to the database: one statement, its rows, and nothing in between."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
+from kombu.utils.json import dumps, loads
 
 #: In a FROM clause: the commit of this statement does not wait for the disk. Only for what a redelivery would repair
 #: (a claim, a result): a database that crashes in the next 200 ms forgets it, and the job runs again. Never for
@@ -23,3 +25,29 @@ def count(sql: str, params: Sequence[Any] = ()) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.rowcount
+
+
+def legible(text: str) -> str:
+    """Return text as PostgreSQL takes it: no NUL characters, no halves of surrogate pairs."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def as_json(value: Any) -> str:
+    """Encode a value for a jsonb column, which refuses what Python's JSON lets pass: see :func:`legible`; and NaN."""
+    text = dumps(value)
+    if any(suspect in text for suspect in ("\\u0000", "\\ud", "NaN", "Infinity")):
+        text = json.dumps(_legible_within(json.loads(text, parse_constant=str)))
+    return text
+
+
+def decoded(value: Any) -> Any:
+    """Return what is in a jsonb column: Django reads it through a cursor as text."""
+    return loads(value) if isinstance(value, str) else value
+
+
+def _legible_within(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {legible(name): _legible_within(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_legible_within(inner) for inner in value]
+    return legible(value) if isinstance(value, str) else value
