@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from proj.jobs import retention, subjects
+from proj.jobs import retention
 
 
 class MediaConfig(AppConfig):
@@ -10,9 +10,8 @@ class MediaConfig(AppConfig):
 
     def ready(self) -> None:
         """Make known whose tasks these are, what expires here, and the tasks that the pipeline calls by name."""
-        from media import files, services, tasks  # noqa: F401, PLC0415  models are there only when apps are ready
-        from media.subjects import find_avatar  # noqa: PLC0415
+        from media import files, services, subjects, tasks  # noqa: F401, PLC0415  models are there only when apps are ready
 
-        subjects.register(find_avatar)
+        subjects.register_all()
         retention.register("refused uploads", services.purge_refused_uploads)
         retention.register("loose files", files.discard_loose_files)

@@ -13,7 +13,6 @@ from orders.models import OrderStep
 from orders.models.journal import OrderStepQuerySet
 from orders.states import LIVE, Step, StepState
 from proj.jobs.errors import Permanent, Transient
-from proj.jobs.subjects import Subject
 from proj.jobs.task import JobTask
 
 logger = logging.getLogger(__name__)
@@ -27,6 +26,7 @@ class OrderTask(JobTask):
     """
 
     step: ClassVar[Step | None] = None
+    subject = "order"
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         now = timezone.now()
@@ -66,11 +66,3 @@ def explain(error: Exception) -> str:
     may hold anything (a query, a host), so only its kind is shown. The whole of it is in the task's result.
     """
     return str(error) if isinstance(error, (Transient, Permanent)) else type(error).__name__
-
-
-def find_subject(task_id: str) -> Subject | None:
-    """The order that a task works on, for the jobs API."""
-    step = OrderStep.objects.select_related("order").filter(task_id=task_id).first() if task_id else None
-    if step is None:  # an empty id would find the steps that have not begun
-        return None
-    return Subject(f"order:{step.order_id}", step.order.customer_id, step.order.get_absolute_url())

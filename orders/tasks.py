@@ -91,7 +91,7 @@ def record_sale(order_id: int) -> str:
     return services.record_sale(order_id).status
 
 
-@shared_task(name="orders.abandon_order", queue="default", soft_time_limit=20, time_limit=30)
+@shared_task(name="orders.abandon_order", subject="order", queue="default", soft_time_limit=20, time_limit=30)
 def abandon_order(order_id: int) -> str:
     """Give up an order one of whose steps failed for good, unless a payment has been started."""
     return services.abandon_order(order_id, reason="It could not be processed.").status

@@ -10,20 +10,29 @@ from proj.jobs.task import JobTask
 from reports import retention, services
 
 
-@shared_task(name="reports.start_report", queue="bulk", soft_time_limit=20, time_limit=30)
+@shared_task(name="reports.start_report", subject="report", queue="bulk", soft_time_limit=20, time_limit=30)
 def start_report(report_id: int) -> int:
     """Send out the tasks for what the report still owes. Returns how many days are missing."""
     return services.start_report(report_id)
 
 
-@shared_task(name="reports.sum_days", queue="bulk", bind=True, soft_time_limit=120, time_limit=150)  # type: ignore[arg-type]  # the stubs know no base class of ours
+@shared_task(
+    name="reports.sum_days", subject="report", queue="bulk", bind=True, soft_time_limit=120, time_limit=150
+)  # type: ignore[arg-type]  # the stubs know no base class of ours
 def sum_days(self: JobTask, report_id: int, first: str, last: str) -> int:
     """Sum the days from ``first`` to ``last`` (ISO dates, both included) into the report's rows."""
     self.progress(0, 1, f"summing {first} to {last}")
     return services.sum_days(report_id, date.fromisoformat(first), date.fromisoformat(last))
 
 
-@shared_task(name="reports.write_report", queue="bulk", bind=True, soft_time_limit=120, time_limit=150)  # type: ignore[arg-type]
+@shared_task(
+    name="reports.write_report",
+    subject="report",
+    queue="bulk",
+    bind=True,
+    soft_time_limit=120,
+    time_limit=150,
+)  # type: ignore[arg-type]
 def write_report(self: JobTask, report_id: int) -> int:
     """Write the report's file and publish it. Returns its rows."""
     return services.write_report(report_id, self.progress)

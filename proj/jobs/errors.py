@@ -26,3 +26,7 @@ class Stopped(Ignore):
 
 class PoisonPill(Permanent):
     """The job took its worker with it each time it was tried."""
+
+
+class Buried(Permanent):
+    """Somebody has given the job up before it ran."""

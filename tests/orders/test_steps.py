@@ -5,7 +5,7 @@ from orders import tasks
 from orders.models import OrderStep
 from orders.models.journal import OrderStepQuerySet
 from orders.states import Status
-from orders.steps import find_subject
+from orders.subjects import find_order
 from proj.jobs import subjects
 from proj.jobs.errors import Permanent, Transient
 from tests.factories import make_order
@@ -127,8 +127,8 @@ def test_a_task_leads_to_its_order_and_the_orders_owner():
     tasks.validate_order.before_start("job-1", [order.pk], {})
 
     assert subjects.find("job-1") == (f"order:{order.pk}", order.customer_id, f"/orders/{order.public_id}/")
-    assert find_subject("job-2") is None
-    assert find_subject("") is None
+    assert find_order("job-2") is None
+    assert find_order("") is None
 
 
 def test_of_an_error_that_was_not_written_for_people_only_the_kind_is_shown():
