@@ -1,0 +1,32 @@
+"""A stage for each module of tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.stage import Stage
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.chaos)
+            item.add_marker(pytest.mark.django_db)  # so that the test database is made
+            item.add_marker(pytest.mark.xdist_group("chaos"))
+            item.add_marker(pytest.mark.timeout(400))
+
+
+@pytest.fixture
+def _django_db_helper() -> None:
+    """No transaction around a test, and no tables emptied after it: the processes of the stage are working on them."""
+
+
+@pytest.fixture(scope="module")
+def stage(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stage]:
+    with django_db_blocker.unblock():
+        stage = Stage(tmp_path_factory.mktemp("chaos"))
+        try:
+            yield stage
+        finally:
+            stage.close()
