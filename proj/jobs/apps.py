@@ -12,6 +12,8 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(keep_claim, dispatch_uid="proj.jobs.keep_claim")
+        # Takes the place of django-celery-beat's own, which has registered itself by now.
+        from proj.jobs import schedule_admin  # noqa: F401, PLC0415
 
 
 def keep_claim(**_: Any) -> None:

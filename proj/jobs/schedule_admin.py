@@ -1,0 +1,185 @@
+"""Schedules in the Django admin: in plain words, with what comes next, their policies, and a run by hand."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django_celery_beat import admin as upstream
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from proj.jobs.models import SchedulePolicy, SkippedSlots
+from proj.jobs.schedule_forms import POLICY, CrontabForm, IntervalForm, ScheduleForm
+from proj.jobs.schedules import TIMINGS, next_slots, policy_of, run_now, start_anew
+
+#: What makes a schedule begin anew: nothing is made up for that the new times would have named in the past.
+_TIMES = {*TIMINGS, "start_time", "enabled"}
+_NOTHING = "-"
+
+for model in (PeriodicTask, CrontabSchedule, IntervalSchedule):
+    admin.site.unregister(model)
+
+
+@admin.register(PeriodicTask)
+class ScheduleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    form = ScheduleForm
+    list_display = ["name", "enabled", "in_words", "next_runs", "last_run"]
+    list_filter = ["enabled", "task"]
+    list_select_related = [*TIMINGS, "policy"]
+    search_fields = ["name", "task", "description"]
+    ordering = ["name"]
+    actions = ["run", "enable", "disable"]
+    readonly_fields = ["in_words", "next_runs", "last_run", "skipped"]
+    fieldsets = [
+        (None, {"fields": ["name", "regtask", "enabled", "description"]}),
+        (
+            "Times",
+            {
+                "fields": [*TIMINGS, "start_time", "expires", "one_off", "in_words", "next_runs", "last_run"],
+                "description": "One of the first four. Beat follows within two seconds.",
+            },
+        ),
+        ("When it cannot run in time", {"fields": [*POLICY, "skipped"]}),
+        ("Arguments", {"fields": ["args", "kwargs"]}),
+        ("Message", {"fields": ["queue", "priority", "expire_seconds"], "classes": ["collapse"]}),
+    ]
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    @admin.display(description="when")
+    def in_words(self, schedule: PeriodicTask) -> str:
+        if schedule.crontab:
+            return str(schedule.crontab.human_readable)
+        return str(schedule.scheduler or _NOTHING)
+
+    @admin.display(description="next three runs")
+    def next_runs(self, schedule: PeriodicTask) -> str:
+        if schedule.scheduler is None:
+            return _NOTHING
+        try:
+            slots = next_slots(schedule, timezone.now(), 3)
+        except (ValueError, OverflowError, ImproperlyConfigured) as error:
+            return f"cannot run: {error}"
+        return format_html_join("", "<div>{}</div>", ((_shown(slot),) for slot in slots)) or _NOTHING
+
+    @admin.display(description="last run", ordering="last_run_at")
+    def last_run(self, schedule: PeriodicTask) -> str:
+        return _shown(schedule.last_run_at) if schedule.last_run_at else _NOTHING
+
+    @admin.display(description="skipped lately")
+    def skipped(self, schedule: PeriodicTask) -> str:
+        lately = SkippedSlots.objects.filter(periodic_task=schedule.pk).order_by("-last")[:5]
+        lines = ((row.size, _shown(row.first), _shown(row.last), row.get_reason_display()) for row in lately)
+        return format_html_join("", "<div>{}, from {} to {}: {}</div>", lines) or _NOTHING
+
+    # The form's own fields, for those who may only look.
+
+    @admin.display(description="task")
+    def regtask(self, schedule: PeriodicTask) -> str:
+        return str(schedule.task)
+
+    @admin.display(description="missed runs")
+    def misfire(self, schedule: PeriodicTask) -> str:
+        return policy_of(schedule).get_misfire_display()
+
+    @admin.display(description="at most")
+    def catch_up(self, schedule: PeriodicTask) -> int:
+        return policy_of(schedule).catch_up
+
+    @admin.display(description="missed after")
+    def missed_after(self, schedule: PeriodicTask) -> str:
+        return f"{policy_of(schedule).missed_after} s"
+
+    @admin.display(description="while one is not done")
+    def overlap(self, schedule: PeriodicTask) -> str:
+        return policy_of(schedule).get_overlap_display()
+
+    # --- what is changed ----------------------------------------------------------------------------------------------
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> PeriodicTask | None:
+        """Lock the row that is about to be saved: all of it is, and beat must not write in between."""
+        schedule: PeriodicTask | None = super().get_object(request, object_id, from_field)
+        if schedule is not None and request.method == "POST":
+            return PeriodicTask.objects.select_for_update().filter(pk=schedule.pk).first()
+        return schedule
+
+    def save_model(self, request: HttpRequest, obj: PeriodicTask, form: ScheduleForm, change: bool) -> None:  # noqa: FBT001  Django's
+        super().save_model(request, obj, form, change)
+        policy = {name: form.cleaned_data[name] for name in POLICY}
+        SchedulePolicy.objects.update_or_create(periodic_task=obj, defaults=policy)
+        if not change or _TIMES & set(form.changed_data):
+            start_anew([obj.pk])
+
+    @admin.action(description="Enable selected schedules", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        self._switch(request, queryset.filter(enabled=False), enabled=True)
+
+    @admin.action(description="Disable selected schedules", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        self._switch(request, queryset.filter(enabled=True), enabled=False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
+        word = "Enabled" if enabled else "Disabled"
+        schedules = list(queryset)
+        PeriodicTask.objects.filter(pk__in=[schedule.pk for schedule in schedules]).update(enabled=enabled)
+        start_anew([schedule.pk for schedule in schedules])
+        for schedule in schedules:
+            self.log_change(request, schedule, f"{word}.")
+        self.message_user(request, f"{word}: {len(schedules)}.", messages.SUCCESS)
+
+    # --- a run by hand ------------------------------------------------------------------------------------------------
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.run_schedule")
+
+    @admin.action(description="Run selected schedules now", permissions=["run"])
+    def run(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> HttpResponse | None:
+        """Ask first; then enqueue a run of each. The page's own id makes a second click on it the same request."""
+        try:
+            request_id = UUID(request.POST.get("request_id", ""))
+        except ValueError:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Run now",
+                "opts": self.opts,
+                "schedules": queryset,
+                "checkbox": ACTION_CHECKBOX_NAME,
+                "request_id": uuid4(),
+            }
+            return TemplateResponse(request, "admin/jobs/run_schedules.html", context)
+        for schedule in queryset:
+            self._run(request, schedule, request_id)
+        return None
+
+    def _run(self, request: HttpRequest, schedule: PeriodicTask, request_id: UUID) -> None:
+        try:
+            job = run_now(schedule, request_id)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with this one, the person is told, and the others run
+            self.message_user(request, f"{schedule.name} cannot run: {error}", messages.ERROR)
+        else:
+            self.log_change(request, schedule, f"Run now, as job {job}.")
+            self.message_user(request, f"{schedule.name} runs as job {job}.", messages.SUCCESS)
+
+
+@admin.register(CrontabSchedule)
+class CrontabAdmin(upstream.CrontabScheduleAdmin):  # type: ignore[misc]  # untyped
+    form = CrontabForm
+
+
+@admin.register(IntervalSchedule)
+class IntervalAdmin(upstream.IntervalScheduleAdmin):  # type: ignore[misc]
+    form = IntervalForm
+
+
+def _shown(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'D j M Y, H:i:s')} {local.tzname()}"
