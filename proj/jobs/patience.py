@@ -32,10 +32,11 @@ def insist(write: Callable[[], T], *, what: str) -> T:
 
     """
     waits = iter(WAITS)
-    pause = 0.0
+    pause: float | None = 0
     while True:
         try:
-            time.sleep(pause)
+            if pause:
+                time.sleep(pause)
             return write()
         except SoftTimeLimitExceeded:
             connection.close()  # it may have struck in the middle of a query
@@ -43,7 +44,7 @@ def insist(write: Callable[[], T], *, what: str) -> T:
             if connection.in_atomic_block:
                 raise
             connection.close()
-            pause = next(waits, -1)
-            if pause < 0:
+            pause = next(waits, None)
+            if pause is None:
                 raise
             logger.warning("the database is away, %s waits for it: %s", what, error)
