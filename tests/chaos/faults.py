@@ -30,18 +30,19 @@ class Injected(Exception):  # noqa: N818
     """What an armed failpoint raises: nothing that the code expects."""
 
 
-def strike(point: str) -> None:
-    """Suffer what is armed for this point and the case in hand, if anything."""
+def strike(point: str, case_in_hand: str | None = None) -> None:
+    """Suffer what is armed for this point and the case in hand (by default that of the task that runs), if anything."""
     folder = Path(os.environ[FOLDER])
     for name in os.listdir(folder / "armed"):
         armed, fault, case = name.split("~")
-        if armed == point and case in (ANY, _case_in_hand()):
+        if armed == point and case in (ANY, case_in_hand or _case_in_hand()):
             try:
                 (folder / "armed" / name).unlink()
             except FileNotFoundError:
                 continue
             Effects(folder).write("fault", case=case, point=point, fault=fault)
             FAULTS[fault]()
+            return
 
 
 def arm(folder: Path, point: str, fault: str, case: str = ANY) -> None:

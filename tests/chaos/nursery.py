@@ -18,6 +18,7 @@ import django
 
 def become(order: dict[str, Any]) -> None:
     """Turn this fresh fork into what was ordered, until it ends."""
+    from celery import current_app  # noqa: PLC0415
     from celery.bin.celery import main as celery  # noqa: PLC0415
     from django.db import connections  # noqa: PLC0415
 
@@ -31,6 +32,9 @@ def become(order: dict[str, Any]) -> None:
         os.dup2(source, target)
     os.environ.update(order["environment"])
     connections.databases["default"].update(order["database"])
+    current_app.conf.broker_transport_options |= order["transport"]
+    for name in order["unknown"]:
+        del current_app.tasks[name]
     for guard in order["guards_off"]:
         guards.switch_off(guard)
     if "celery" in order:

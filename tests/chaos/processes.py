@@ -79,15 +79,30 @@ class Nursery:
         guards_off: tuple[str, ...] = (),
         environment: dict[str, str] | None = None,
         database: dict[str, Any] | None = None,
+        transport: dict[str, Any] | None = None,
+        unknown: tuple[str, ...] = (),
         **order: Any,
     ) -> Process:
-        """Start a process: ``celery`` is a command line of Celery, ``call`` a function with its ``arguments``."""
+        """Start a process: ``celery`` is a command line of Celery, ``call`` a function with its ``arguments``.
+
+        Args:
+            name: of its log.
+            guards_off: guards that it has to do without.
+            environment: added to the environment,
+            database: to the settings of the database, and
+            transport: to the broker's transport options.
+            unknown: tasks that it has never heard of.
+            order: see above.
+
+        """
         log = self.folder / f"{name}.log"
         order |= {
             "log": str(log),
             "environment": environment or {},
             "database": database or {},
+            "transport": transport or {},
             "guards_off": guards_off,
+            "unknown": unknown,
         }
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
@@ -99,10 +114,17 @@ class Nursery:
         self.processes.append(process)
         return process
 
-    def close(self) -> None:
+    def end_all(self) -> None:
         """End every process that was started here."""
         for process in self.processes:
             process.send_to_group(signal.SIGKILL)
+        for process in self.processes:
+            process.wait()
+        self.processes.clear()
+
+    def close(self) -> None:
+        """End every process that was started here, and the nursery."""
+        self.end_all()
         assert self._popen.stdin is not None
         self._popen.stdin.close()
         self._popen.wait(PATIENCE)

@@ -56,6 +56,7 @@ class Stage:
             },
         )
         self.settled_at: dict[str, float] = {}
+        self.kept: list[tuple[Callable[[], Process], Process]] = []
 
     def close(self) -> None:
         self.nursery.close()
@@ -84,12 +85,37 @@ class Stage:
         command = ["-A", "tests.chaos.app", "beat", "--loglevel=INFO", "--pidfile="]
         return self.nursery.fork(name, celery=command, **self._ways(**how))
 
-    def client(self, flow: str, case: str, **how: Any) -> Process:
+    def client(self, flow: str, case: str, options: dict[str, Any] | None = None, **how: Any) -> Process:
         """Start a process that asks for one flow and ends."""
-        arguments = {"flow": flow, "case": case}
-        return self.nursery.fork(
-            "client", call="tests.chaos.flows:ask", arguments=arguments, **self._ways(**how)
-        )
+        return self.call("tests.chaos.flows:ask", {"flow": flow, "case": case, **(options or {})}, **how)
+
+    def call(self, function: str, arguments: dict[str, Any], **how: Any) -> Process:
+        """Start a process that calls ``module:function`` and ends."""
+        return self.nursery.fork("client", call=function, arguments=arguments, **self._ways(**how))
+
+    def keep(self, start: Callable[[], Process]) -> None:
+        """Start a process, and another one in its place whenever it is found to have ended: a supervisor's work."""
+        self.kept.append((start, start()))
+
+    def revive(self) -> None:
+        """Start again what is to be kept running."""
+        self.kept = [(start, process if process.is_running() else start()) for start, process in self.kept]
+
+    def end_processes(self) -> None:
+        """End every process, kept or not."""
+        self.kept.clear()
+        self.nursery.end_all()
+
+    def clear(self) -> None:
+        """End every process and forget everything: the stage is as new."""
+        self.end_processes()
+        self.broker.heal()
+        self.database.heal()
+        self.redis.flushall()
+        for armed in (self.folder / "armed").iterdir():
+            armed.unlink()
+        self.settled_at.clear()
+        run(f"TRUNCATE chaos_promise, chaos_business, {LEDGER} CASCADE")
 
     def _ways(self, *, through: Iterable[str] = (), **how: Any) -> dict[str, Any]:
         """Lead a process through the proxies named: ``broker``, ``database``."""
@@ -116,6 +142,7 @@ class Stage:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.look()
+            self.revive()
             if until() and not judge.open_cases():
                 return True
             time.sleep(0.1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import shared_task
-from django.db import transaction
+from django.db import connection, transaction
 
 from proj.jobs.errors import Permanent, Transient
 from proj.jobs.ledger.statements import run
@@ -84,3 +84,20 @@ def overdue(self: Any, *_: Any, case: str, name: str) -> str:
             time.sleep(0.05)
         do_business(case, name)
     return "first" if first else "second"
+
+
+@shared_task(name="chaos.reconnecting", bind=True, **LIMITS)
+def reconnecting(self: Any, *, case: str, name: str) -> str:
+    """Give its database connection back before a long call to somewhere else."""
+    with effects().run(case, name, job=self.request.id):
+        connection.close()
+        run("SELECT 1")
+        time.sleep(faults.STALL_SECONDS)
+        do_business(case, name)
+    return name
+
+
+@shared_task(name="chaos.tick", bind=True, **LIMITS)
+def tick(self: Any, *, case: str) -> None:
+    """Say for which slot it runs."""
+    effects().write("tick", case=case, job=self.request.id, slot=self.request.slot)

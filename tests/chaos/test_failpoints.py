@@ -1,8 +1,7 @@
 """Every boundary of a job's life, and every way to be hit there: nothing is lost, nothing happens twice."""
 
 import ast
-import signal
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,15 @@ from proj.jobs import failpoints
 from tests.chaos import faults, report
 from tests.chaos.judge import Verdict
 from tests.chaos.stage import Stage
-from tests.workers.processes import PROJECT, eventually
+from tests.workers.processes import PROJECT
 
-#: One after the other: those that stall would keep the others waiting for a free process.
-WAVES = (("kill", "raise", "cut"), ("stall",))
-FAULTS = tuple(fault for wave in WAVES for fault in wave)
-#: The flow that passes each point, by who passes it.
+#: The flow that passes each point, by who passes it: the process that asks,
 CLIENT = {"record": "single", "recorded": "single", "publish": "single", "published": "single"}
-WORKER = {
+#: the process of a worker's pool that runs the task,
+CHILD = {
     "claim": "single",
     "claimed": "single",
+    "committed": "chain",  # the task's own transaction: the tests' own point
     "body": "single",
     "finish": "single",
     "next": "chain",
@@ -30,9 +28,20 @@ WORKER = {
     "retry": "flaky",
     "bury": "refused",
 }
-#: Boundaries of the tests' own: between the commit of the task's business and the end of its body, and after all.
-OWN = {"committed": "chain"}
-BEAT = {"slot": "slot", "slot_enqueued": "slot", "rescue": "single", "rung": "single"}
+#: the worker's main process, which knows no database: both are the tests' own,
+MAIN = {"deliver": "single", "ack": "single"}
+#: and a beat.
+BEAT = {"rung": "later", "rescue": "single", "slot": "ticks", "slot_enqueued": "ticks"}
+FLOWS = {**CLIENT, **CHILD, **MAIN}
+
+#: One after the other, with so many processes for each worker: those that stall would keep others waiting for a free
+#: process. Those that end a whole worker have it to themselves: a job that loses its worker three times is to blame.
+WAVES = (
+    (4, [(point, fault) for point in (*CLIENT, *CHILD) for fault in ("kill", "raise", "cut")]),
+    (4, [(point, "stall") for point in (*CLIENT, *CHILD, *MAIN)]),
+    (1, [(point, "kill-group") for point in (*CHILD, *MAIN)] + [(point, "raise") for point in MAIN]),
+)
+CASES = [case for _, wave in WAVES for case in wave]
 
 
 def test_every_failpoint_has_a_case_and_is_passed_somewhere():
@@ -43,32 +52,30 @@ def test_every_failpoint_has_a_case_and_is_passed_somewhere():
                 called.add(node.args[0].value)
 
     assert called == set(failpoints.POINTS)
-    assert set(CLIENT) | set(WORKER) | set(BEAT) == set(failpoints.POINTS)
+    assert {*CLIENT, *CHILD, *BEAT} - {"committed"} == set(failpoints.POINTS)
 
 
 @pytest.fixture(scope="module")
-def verdicts(stage: Stage) -> dict[tuple[str, str], Verdict]:
-    """Put one flow in for each point and fault, all at once, into one set of processes."""
-    workers = [stage.worker(f"worker{n}", concurrency=4) for n in (1, 2)]
-    beats = [stage.beat(f"beat{n}") for n in (1, 2)]
-    cases = {(point, fault): f"{point}-{fault}" for point in (*CLIENT, *WORKER, *OWN) for fault in FAULTS}
-    struck = lambda: not list((stage.folder / "armed").iterdir())  # noqa: E731
-    for wave in WAVES:
-        for (point, fault), case in cases.items():
-            if fault in wave:
-                faults.arm(stage.folder, point, fault, case)
-                stage.client({**CLIENT, **WORKER, **OWN}[point], case)
-        stage.settle(60, until=struck)
+def verdicts(stage: Stage) -> Iterator[dict[tuple[str, str], Verdict]]:
+    """Put one flow in for each case, a wave at a time, into one set of processes."""
+    for concurrency, wave in WAVES:
+        stage.end_processes()
+        for name in ("worker1", "worker2", "worker3"):
+            stage.keep(lambda name=name, of=concurrency: stage.worker(name, concurrency=of))
+        for name in ("beat1", "beat2"):
+            stage.keep(lambda name=name: stage.beat(name))
+        for point, fault in wave:
+            faults.arm(stage.folder, point, fault, f"{point}-{fault}")
+            stage.client(FLOWS[point], f"{point}-{fault}")
+        stage.settle(60, until=lambda: not list((stage.folder / "armed").iterdir()))
     yield {
-        (point, fault): stage.verdict(case, may_die=fault == "raise" and point not in CLIENT)
-        for (point, fault), case in cases.items()
+        (point, fault): stage.verdict(f"{point}-{fault}", may_die=fault == "raise" and point in CHILD)
+        for point, fault in CASES
     }
-    for process in (*workers, *beats):
-        process.kill()
+    stage.clear()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("point", [*CLIENT, *WORKER, *OWN])
+@pytest.mark.parametrize(("point", "fault"), CASES)
 def test_a_job_survives(verdicts, stage, point, fault):
     verdict = verdicts[point, fault]
 
