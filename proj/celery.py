@@ -28,6 +28,7 @@ app = ShopCelery(
     "proj",
     amqp="proj.jobs.amqp:LedgerAMQP",
     task_cls="proj.jobs.task:JobTask",
+    control="proj.jobs.control:LedgerControl",
     # In place of celery.fixups.django: the same, with database connections kept between tasks.
     fixups=["proj.jobs.connections:fixup"],
 )

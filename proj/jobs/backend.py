@@ -56,8 +56,14 @@ class LedgerBackend(Chords, Endings):
 
         """
         content_type, content_encoding, encoded = self.encode_content(result)
+        claim = getattr(request, "claim", None)
+        noted = {"queue": claim.queue, "attempt": claim.attempt, "subject": claim.subject} if claim else {}
         _, _, meta = self.encode_content(
-            {**self._get_meta_from_request(request), "children": self.current_task_children(request)}
+            {
+                **self._get_meta_from_request(request),
+                **noted,
+                "children": self.current_task_children(request),
+            }
         )
         extended = self._get_extended_properties(request, traceback)
         extended["traceback"] = legible(traceback) if traceback else None

@@ -45,7 +45,7 @@ def retry_with(job_id: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any
     old_args, old_kwargs, embed = loads(job.message["body"])
     new_args = list(old_args if args is None else args)
     new_kwargs = dict(old_kwargs if kwargs is None else kwargs)
-    task = current_app.tasks.get(job.task)
+    task: Any = current_app.tasks.get(job.task)
     if task is not None and task.typing:
         task.__header__(*new_args, **new_kwargs)  # as .delay() does
     body = dumps([new_args, new_kwargs, embed])

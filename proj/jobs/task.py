@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from celery import Task
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError
 from django.db import Error
 from kombu.utils.json import loads
 
 from proj.jobs import ledger
-from proj.jobs.errors import RETRIED, Stopped
+from proj.jobs.errors import RETRIED, Permanent, Stopped
 from proj.jobs.failpoints import failpoint
 from proj.jobs.ledger import Claim
 from proj.jobs.message import HEADER
@@ -122,6 +122,8 @@ class JobTask(Task[Any, Any]):
     def _run_claimed(self, claim: Claim, args: Any, kwargs: Any) -> Any:
         backend: Any = self.backend  # our LedgerBackend
         try:
+            if claim.unwanted:
+                raise Stopped  # noqa: TRY301  ended as at a checkpoint
             outcome = self.run(*args, **kwargs)
         except Retry as reason:
             if claim.successor is None:
@@ -135,7 +137,7 @@ class JobTask(Task[Any, Any]):
                 backend.conclude_rejected(claim)
             raise
         except Stopped as reason:
-            backend.conclude_stopped(claim, self.request, reason)
+            backend.conclude_stopped(claim, self.request, TaskRevokedError(str(reason)))
             raise
         except Ignore:
             backend.conclude_ignored(claim, self.request)

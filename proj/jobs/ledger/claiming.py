@@ -29,6 +29,9 @@ class Claim:
 
     id: str
     attempt: int
+    queue: str = ""
+    subject: str = ""
+    unwanted: bool = False  # it was asked to stop, and lost its worker or asked for another try instead
     # Set when the task asked to be run again (a retry, a replacement): the message that takes its place.
     successor: Message | None = None
     # While true, what is to be recorded is kept here instead: it is the next step of the task, and is written in the
@@ -70,14 +73,14 @@ def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: flo
           FROM {LAZY}
          WHERE id = %s AND state = 'queued' AND available_at <= clock_timestamp()
            AND task = %s AND coalesce((message #>> '{{headers,retries}}')::int, 0) = %s
-        RETURNING attempt
+        RETURNING attempt, queue, subject, cancel_requested
         """,  # noqa: S608  LAZY is a constant
         [worker, seconds + MARGIN, message_id, task, retries],
     )
     if not rows:
         raise NotOwed(message_id)
     failpoint("claimed")
-    return Claim(message_id, rows[0][0])
+    return Claim(message_id, *rows[0])
 
 
 _FINISH = f"""
@@ -130,7 +133,8 @@ def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> None:
         """
         UPDATE jobs_job
            SET state = 'queued', task = %s, queue = %s, priority = %s, message = %s::jsonb, error = %s,
-               available_at = coalesce(%s, clock_timestamp()), claimed_by = NULL, deadline = NULL,
+               available_at = CASE WHEN cancel_requested THEN clock_timestamp() ELSE coalesce(%s, clock_timestamp()) END,
+               claimed_by = NULL, deadline = NULL,
                published_at = CASE WHEN %s THEN clock_timestamp() END
          WHERE id = %s AND attempt = %s AND state = 'running'
         """,
