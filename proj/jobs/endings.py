@@ -3,13 +3,13 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from celery import states
 from celery.exceptions import NotRegistered, WorkerLostError
 from django.db import DatabaseError, connection, transaction
 from django_celery_results.backends import DatabaseBackend
-from kombu.utils.encoding import safe_str
 
 from proj.jobs import bell, ledger
 from proj.jobs.failpoints import failpoint
@@ -40,9 +40,8 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
 
         def write() -> None:
             failpoint("finish")
-            if (
-                claim.successor is not None
-            ):  # retry(throw=False): it has not ended, and nothing follows from it yet
+            if claim.successor is not None:
+                # retry(throw=False): it has not ended, and nothing follows from it yet.
                 self._retry(claim, "")
                 return
             self._record_held(claim)
@@ -70,10 +69,14 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
                 task_id, exc, traceback, request, store_result, call_errbacks, state
             )
 
+        def tell() -> None:
+            if store_result:
+                self.store_result(task_id, exc, state, traceback=traceback, request=request)
+
         claim = getattr(request, "claim", None)
-        error = f"{type(exc).__name__}: {safe_str(exc)}"
+        error = _in_words(exc)
         if claim is not None:
-            self._fail(claim, error, fail)
+            self._fail(claim, error, fail, tell)
         elif isinstance(exc, WorkerLostError | NotRegistered) and Job.objects.filter(pk=task_id).exists():
             # Not the job's own doing. Its claimant is gone or never was: the dispatcher sets it free.
             logger.warning("%s is still owed: %s", task_id, error)
@@ -106,9 +109,7 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
 
     def conclude_retry(self, claim: ledger.Claim, reason: Any) -> None:
         """Put a job that asked for another try back in the queue."""
-        self._conclude(
-            claim, lambda: self._retry(claim, f"{type(reason.exc).__name__}: {safe_str(reason.exc)}")
-        )
+        self._conclude(claim, lambda: self._retry(claim, _in_words(reason.exc)))
 
     def conclude_rejected(self, claim: ledger.Claim) -> None:
         """Give back a job whose message goes back to its queue."""
@@ -142,22 +143,23 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
 
         self._conclude(claim, write)
 
-    def _fail(self, claim: ledger.Claim, error: str, follow: Callable[[], None]) -> None:
-        def write() -> None:
-            if (
-                claim.successor is not None
-            ):  # retry(throw=False), and then it failed: the next try was promised
+    def _fail(
+        self, claim: ledger.Claim, error: str, follow: Callable[[], None], tell: Callable[[], None]
+    ) -> None:
+        def write(follow: Callable[[], None]) -> None:
+            if claim.successor is not None:
+                # retry(throw=False), and then it failed: the next try was promised.
                 self._retry(claim, error)
                 return
             ledger.bury(claim, error=error)
             follow()
 
         try:
-            self._conclude(claim, write)
+            self._conclude(claim, partial(write, follow))
         except Exception:
             # What follows from a failure (an errback, the body of a chord) must not keep it from being told.
             logger.exception("%s failed, and so did what follows from that", claim.id)
-            self._conclude(claim, lambda: ledger.bury(claim, error=error))
+            self._conclude(claim, partial(write, tell))
 
     def _call_task_errbacks(self, request: Any, exc: Exception, traceback: Any) -> None:
         """Call the errbacks in a savepoint: one that breaks the transaction breaks only what errbacks have written."""
@@ -202,3 +204,11 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
             logger.critical("the outcome of %s could not be stored: it will run again", claim.id)
         claim.over = True
         failpoint("finished")
+
+
+def _in_words(error: BaseException | None) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  an exception whose own words fail is told all the same
+        text = "it cannot be printed"
+    return f"{type(error).__name__}: {text}"

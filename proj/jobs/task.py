@@ -142,11 +142,11 @@ class JobTask(Task[Any, Any]):
         except Ignore:
             backend.conclude_ignored(claim, self.request)
             raise
+        except MemoryError as error:  # for which Celery ends the whole worker, with whatever else it runs
+            raise Permanent("it ran out of memory") from error
         except Exception:
             raise
-        except (
-            BaseException
-        ):  # SystemExit and its like end a process; a thread, or a solo worker, may live on
+        except BaseException:  # SystemExit ends a process; but a thread, or a solo worker, may live on
             claim.over = True
             with suppress(Error):
                 ledger.disown(claim)
