@@ -117,7 +117,10 @@ class JobTask(Task[Any, Any]):
         if request.get("claim") is None:
             JobTask.before_start(self, request.id, args, kwargs)  # for a subclass that forgot to
         claim = request.get("claim")
-        return self.run(*args, **kwargs) if claim is None else self._run_claimed(claim, args, kwargs)
+        try:
+            return self.run(*args, **kwargs) if claim is None else self._run_claimed(claim, args, kwargs)
+        except MemoryError as error:  # for which Celery ends the whole worker, with whatever else it runs
+            raise Permanent("it ran out of memory") from error
 
     def _run_claimed(self, claim: Claim, args: Any, kwargs: Any) -> Any:
         backend: Any = self.backend  # our LedgerBackend
@@ -142,11 +145,7 @@ class JobTask(Task[Any, Any]):
         except Ignore:
             backend.conclude_ignored(claim, self.request)
             raise
-        except MemoryError as error:  # for which Celery ends the whole worker, with whatever else it runs
-            raise Permanent("it ran out of memory") from error
-        except Exception:
-            raise
-        except BaseException:  # SystemExit ends a process; but a thread, or a solo worker, may live on
+        except (SystemExit, KeyboardInterrupt):  # ends a process; but a thread, or a solo worker, lives on
             claim.over = True
             with suppress(Error):
                 ledger.disown(claim)
