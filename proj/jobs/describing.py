@@ -89,3 +89,47 @@ def _error(stored: Any) -> str:
         text = " ".join(map(str, message)) if isinstance(message, list) else str(message or "")
         return f"{stored['exc_type']}: {text}" if text else str(stored["exc_type"])
     return str(stored)
+
+
+def detail(job_id: str, now: datetime) -> dict[str, Any] | None:
+    """Return everything there is about a job, or None when nobody has heard of it."""
+    job = Job.objects.filter(pk=job_id).first()
+    result = TaskResult.objects.filter(task_id=job_id).first()
+    if job is not None:
+        owed = {**describe_job(job, now, result), **_detail_of_job(job)}
+        return owed | {name: value for name, value in _detail_of_result(result).items() if name not in owed}
+    return {**describe_result(result), **_detail_of_result(result)} if result is not None else None
+
+
+def _detail_of_job(job: Job) -> dict[str, Any]:
+    args, kwargs = arguments_of(job)
+    headers = job.message["headers"]
+    return {
+        "args": args,
+        "kwargs": kwargs,
+        "priority": job.priority,
+        "worker": job.worker or None,
+        "losses": job.losses,
+        "cancel_requested": job.cancel_requested,
+        "available_at": job.available_at,
+        "published_at": job.published_at,
+        "deadline": job.deadline,
+        "retries": headers.get("retries"),
+        "root_id": headers.get("root_id"),
+        "parent_id": headers.get("parent_id"),
+        "group_id": headers.get("group"),
+    }
+
+
+def _detail_of_result(result: TaskResult | None) -> dict[str, Any]:
+    if result is None:
+        return {}
+    failed = result.status in states.EXCEPTION_STATES
+    arguments = {"args": result.task_args, "kwargs": result.task_kwargs}
+    return {
+        # As they were printed when the job was enqueued; one that is owed has the real ones in its message.
+        **{name: json.loads(text) for name, text in arguments.items() if text},
+        "worker": result.worker,  # type: ignore[attr-defined]
+        "result": json.loads(result.result) if result.result and not failed else None,
+        "traceback": result.traceback,
+    }

@@ -48,7 +48,7 @@ def _claimant_is_there(job: Job) -> bool:
     """Whether the database connection of the claimant lives; see :func:`proj.jobs.ledger.orphans`."""
     return bool(
         run(
-            "SELECT FROM pg_stat_activity WHERE pid = %s AND backend_start <= %s",
+            "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND backend_start <= %s",
             [job.claimed_by, job.claimed_at],
         )
     )

@@ -59,6 +59,10 @@ class Selection:
             jobs = jobs.filter(error__icontains=self.error)
         return jobs
 
+    def job_ids(self, *, among: Q) -> list[str]:
+        """Return the ids of those jobs that also meet a condition; a million of them take 100 MB."""
+        return list(self.jobs().filter(among).values_list("pk", flat=True))
+
 
 def in_state(state: Owed) -> Q:
     """Return the condition for a state, at the database's time."""
@@ -73,11 +77,7 @@ def in_state(state: Owed) -> Q:
             return Q(state=State.QUEUED, error="", available_at__lte=ledger.now())
 
 
-def batches(jobs: QuerySet[Job]) -> Iterator[list[str]]:
-    """Return the ids of jobs in bites, as they were when asked for: what is done to one bite does not change the next.
-
-    A million ids are 40 MB in the memory of whoever asks; the database hands them out through one cursor.
-    """
-    ids = list(jobs.order_by().values_list("pk", flat=True))
+def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut ids into bites, one for each transaction."""
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]

@@ -60,7 +60,7 @@ def explain(facts: Facts) -> Explanation:
             tries = f"{job.attempt} attempt{'' if job.attempt == 1 else 's'}"
             return Explanation(
                 Code.DEAD,
-                f"It is dead after {tries}: {job.error} It is kept as it was sent, and can be retried.",
+                f"It is dead after {tries}: {_full_stop(job.error)} It is kept as it was sent, and can be retried.",
             )
         case _:
             return _explain_queued(job, facts)
@@ -129,6 +129,10 @@ def _beat(since: datetime, facts: Facts) -> str:
     if facts.now - since < DISPATCHED_WITHIN:
         return ""
     return f" It has been waiting for that since {_at(since)}: no beat is running."
+
+
+def _full_stop(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _at(moment: datetime) -> str:
