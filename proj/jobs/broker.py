@@ -1,11 +1,13 @@
 """What Redis really holds: the one module that knows how kombu lays messages out in it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from celery import Celery
 from kombu.utils.json import loads
+from redis import Redis
 
 #: Seconds from its delivery until a message that nobody claimed counts as lost: its worker died with it in hand, and kombu
 #: would deliver it again only after the visibility time-out.
@@ -17,6 +19,13 @@ class Look(NamedTuple):
 
     ready: dict[str, int]  # messages that wait in each queue
     delivered: set[str]  # ids of messages that a worker took a moment ago
+
+
+class Next(NamedTuple):
+    """The messages that a queue hands out next."""
+
+    ids: set[str]  # and those that a worker took a moment ago
+    all: bool  # whether there are no others
 
 
 class Broker:
@@ -33,15 +42,40 @@ class Broker:
             kombu.exceptions.OperationalError: the broker does not answer.
 
         """
-        if self._connection is None:
-            self._connection = self.app.connection_for_write()
-        channel = self._connection.default_channel
-        with self._connection._reraise_as_library_errors():  # noqa: SLF001  kombu has no public name for it
-            ready = {queue: int(channel._size(queue)) for queue in queues}  # noqa: SLF001
-            return Look(ready, self._delivered(channel))
+        with self._asking() as (channel, redis):
+            ready = {queue: int(channel._size(queue)) for queue in queues}  # noqa: SLF001  kombu has no public name for it
+            return Look(ready, _delivered(channel, redis))
 
-    def _delivered(self, channel: Any) -> set[str]:
-        with channel.conn_or_acquire() as client:
-            tags = client.zrangebyscore(channel.unacked_index_key, time.time() - DELIVERY, "+inf")
-            deliveries = client.hmget(channel.unacked_key, tags) if tags else []
-        return {loads(delivery)[0]["headers"].get("id") for delivery in deliveries if delivery}
+    def next(self, queue: str, most: int) -> Next:
+        """Name the next messages of a queue, at most so many of each priority.
+
+        What is claimed after this was called is among them, because what workers hold is asked for last.
+
+        Raises:
+            kombu.exceptions.OperationalError: the broker does not answer.
+
+        """
+        with self._asking() as (channel, redis):
+            ids, everything = set(), True
+            for key in {channel._q_for_pri(queue, step) for step in channel.priority_steps}:  # noqa: SLF001
+                messages = redis.lrange(channel.global_keyprefix + key, -most, -1)  # taken from the right
+                everything = everything and len(messages) < most
+                ids |= {loads(message)["headers"].get("id") for message in messages}
+            return Next(ids | _delivered(channel, redis), everything)
+
+    @contextmanager
+    def _asking(self) -> Iterator[tuple[Any, Any]]:
+        """Hand out kombu's channel, and its connections to Redis without kombu's prefixes, which it knows for few commands."""
+        if self._connection is None:
+            # The next look is a second away: kombu need not try again by itself, for seconds.
+            self._connection = self.app.connection_for_write(transport_options={"max_retries": 0})
+        channel = self._connection.default_channel
+        with self._connection._reraise_as_library_errors(), channel.conn_or_acquire() as client:  # noqa: SLF001
+            yield channel, Redis(connection_pool=client.connection_pool)
+
+
+def _delivered(channel: Any, redis: Any) -> set[str]:
+    prefix = channel.global_keyprefix
+    tags = redis.zrangebyscore(prefix + channel.unacked_index_key, time.time() - DELIVERY, "+inf")
+    deliveries = redis.hmget(prefix + channel.unacked_key, tags) if tags else []
+    return {loads(delivery)[0]["headers"].get("id") for delivery in deliveries if delivery}

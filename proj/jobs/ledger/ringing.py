@@ -69,20 +69,27 @@ def waiting(limits: dict[str, int], before: datetime, delivered: Collection[str]
     return dict(rows)
 
 
-def lost(queue: str, before: datetime, limit: int) -> list[Message]:
-    """Mark as rung again, and return, the jobs of a queue that were rung before a moment and are still unclaimed.
+def lost(queue: str, before: datetime, present: Collection[str], limit: int) -> list[Message]:
+    """Mark as rung again, and return, the jobs of a queue whose messages are not in the broker.
 
-    The longest waiting first: a queue hands out its oldest message first, so one that was lost is among them.
+    Args:
+        queue: which.
+        before: only jobs that were rung before this moment, and are still unclaimed.
+        present: ids of the messages that the queue hands out next.
+        limit: how many jobs are looked at, the longest waiting first: a queue hands out its oldest message first, so
+            theirs are among those next ones, if they are anywhere.
+
     """
     rows = run(
         f"""
         UPDATE jobs_job SET published_at = clock_timestamp()
-         WHERE id IN (SELECT id FROM jobs_job
-                       WHERE state = 'queued' AND queue = %s AND published_at < %s
-                       ORDER BY published_at LIMIT %s FOR UPDATE SKIP LOCKED)
+         WHERE id IN (SELECT id FROM (SELECT id FROM jobs_job
+                                       WHERE state = 'queued' AND queue = %s AND published_at < %s
+                                       ORDER BY published_at LIMIT %s FOR UPDATE SKIP LOCKED) AS oldest
+                       WHERE id <> ALL(%s))
         RETURNING {_MESSAGE}
         """,  # noqa: S608
-        [queue, before, limit],
+        [queue, before, limit, list(present)],
     )
     return _messages(rows)
 
