@@ -10,7 +10,7 @@ from celery.signals import before_task_publish
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from proj.jobs import chords, ledger
+from proj.jobs import ledger, retention
 from proj.jobs.models import Chord, ChordPart, Job, State
 from tests.jobs.inline import LIMITS
 
@@ -261,8 +261,10 @@ def test_old_chords_are_purged_with_their_parts(worker, settings):
     worker.work()
     now = timezone.now() + settings.CELERY_RESULT_EXPIRES
 
-    assert chords.purge(10, now - timedelta(minutes=1)) == 0
-    assert chords.purge(10, now + timedelta(minutes=1)) == 1
+    purge = retention.registered()["unfinished chords"]
+
+    assert purge(10, now - timedelta(minutes=1)) == 0
+    assert purge(10, now + timedelta(minutes=1)) == 1
 
     assert not Chord.objects.exists()
     assert not ChordPart.objects.exists()
