@@ -1,7 +1,13 @@
+from collections.abc import Callable, Iterator
+
 import pytest
 from celery import current_app
+from django.conf import settings
+from redis import Redis
 
 from proj.jobs import bell
+from proj.jobs.dispatcher import Dispatcher
+from proj.jobs.scheduler import LedgerScheduler
 from tests.jobs.inline import LIMITS, InlineWorker
 
 
@@ -26,3 +32,23 @@ def bound():
     yield bound
     for name in names:
         current_app.tasks.pop(name, None)
+
+
+@pytest.fixture
+def beat(waiting) -> Callable[[], LedgerScheduler]:
+    """Return a function that starts a beat, with the broker empty."""
+    return lambda: LedgerScheduler(current_app._get_current_object(), lazy=False)
+
+
+@pytest.fixture
+def dispatcher(waiting, monkeypatch) -> Dispatcher:
+    """A dispatcher, with the broker empty, and nobody who has found it away before."""
+    monkeypatch.setattr(bell, "_quiet_until", 0.0)
+    monkeypatch.setattr(bell, "_away", False)
+    return Dispatcher(current_app._get_current_object())
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with Redis.from_url(settings.CELERY_BROKER_URL) as client:
+        yield client

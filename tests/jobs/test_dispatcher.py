@@ -1,106 +1,24 @@
 """The dispatcher: what it rings for, what it leaves alone, and what it does for jobs whose workers are gone."""
 
-import json
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 import pytest
 import time_machine
-from celery import current_app, shared_task
-from celery.result import AsyncResult
+from celery import current_app
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
-from redis import Redis
 
-from proj.jobs import bell, ledger
+from proj.jobs import bell
+from proj.jobs.broker import Next
 from proj.jobs.dispatcher import Dispatcher
-from proj.jobs.ledger.statements import run
-from proj.jobs.models import Job, State
+from proj.jobs.models import Job
+from tests.jobs.broker import dispatched, lose, owe, rung
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@shared_task(name="tests.dispatched", queue="default", soft_time_limit=20, time_limit=30)
-def dispatched(number: int = 0) -> int:
-    """Stands for work."""
-    return number
-
-
-@pytest.fixture(autouse=True)
-def _awake(monkeypatch) -> None:
-    """Nobody has found the broker away before this test."""
-    monkeypatch.setattr(bell, "_quiet_until", 0.0)
-    monkeypatch.setattr(bell, "_away", False)
-
-
-@pytest.fixture
-def dispatcher(waiting) -> Dispatcher:
-    """A dispatcher, with the broker empty."""
-    return Dispatcher(current_app._get_current_object())
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with Redis.from_url(settings.CELERY_BROKER_URL) as client:
-        yield client
-
-
-def keys(queue: str = "default") -> list[str]:
-    """Return the lists of Redis that hold a queue, one for each step of priority."""
-    prefix = current_app.conf.broker_transport_options["global_keyprefix"]
-    return [f"{prefix}{queue}", *(f"{prefix}{queue}:{step}" for step in (3, 6, 9))]
-
-
-def rung(redis: Redis) -> Counter[str]:
-    """Count the messages that wait by their job."""
-    messages = [json.loads(message) for key in keys() for message in redis.lrange(key, 0, -1)]
-    return Counter(message["headers"]["id"] for message in messages)
-
-
-def lose(redis: Redis, *jobs: str) -> None:
-    """Take messages out of the broker; all of them, if none are named."""
-    for key in keys():
-        for message in redis.lrange(key, 0, -1):
-            if not jobs or json.loads(message)["headers"]["id"] in jobs:
-                redis.lrem(key, 1, message)
-
-
-def owe(count: int) -> list[str]:
-    """Enqueue so many jobs in one transaction; return their ids."""
-    with transaction.atomic():
-        return [dispatched.delay(number).id for number in range(count)]
-
-
-def claim_elsewhere(job_id: str, *, alive: threading.Event | None = None) -> None:
-    """Claim a job on a connection of its own, which ends then, or when ``alive`` is set."""
-    claimed = threading.Event()
-
-    def work() -> None:
-        ledger.claim(job_id, task="tests.dispatched", retries=0, worker="w1", seconds=30)
-        claimed.set()
-        if alive is not None:
-            alive.wait(30)
-        connection.close()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    assert claimed.wait(30)
-    if alive is None:
-        worker.join(30)
-        wait_until_gone(Job.objects.get(pk=job_id).claimed_by)
-
-
-def wait_until_gone(backend: int) -> None:
-    """Wait until PostgreSQL has noticed that a connection is closed."""
-    deadline, pause = time.monotonic() + 10, threading.Event()
-    while run("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [backend]):
-        assert time.monotonic() < deadline
-        pause.wait(0.01)
 
 
 # --- due, and never rung ----------------------------------------------------------------------------------------------
@@ -176,6 +94,17 @@ def test_of_a_backlog_only_what_was_lost_is_rung_again(dispatcher, redis, place)
         dispatcher.tick()
 
     assert rung(redis) == dict.fromkeys(ids, 1)
+
+
+def test_without_a_look_at_the_messages_the_wrong_ones_would_be_rung_again(dispatcher, redis, monkeypatch):
+    monkeypatch.setattr(dispatcher.broker, "next", lambda *_: Next(set(), all=False))
+    ids = owe(301)
+    lose(redis, ids[300])
+
+    for _ in range(4):
+        dispatcher.tick()
+
+    assert rung(redis)[ids[0]] == 2
 
 
 def test_of_a_long_backlog_what_was_lost_is_rung_again_when_the_queue_has_come_to_it(dispatcher, redis):
@@ -278,88 +207,3 @@ def test_a_broker_that_is_away_is_logged_once_and_rung_for_when_it_is_back(
     back.tick()
 
     assert rung(redis) == {job_id: 1}
-
-
-# --- orphans ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_job_whose_worker_is_gone_is_set_free_at_the_second_look_and_rung(dispatcher, redis):
-    [job_id] = owe(1)
-    lose(redis)
-    claim_elsewhere(job_id)
-
-    dispatcher.tick()
-    assert Job.objects.get().state == State.RUNNING
-
-    dispatcher.tick()
-    job = Job.objects.get()
-    assert (job.state, job.attempt, job.losses, job.claimed_by) == (State.QUEUED, 1, 1, None)
-    assert rung(redis) == {job_id: 1}
-
-
-def test_a_job_whose_worker_lives_is_left_alone_whatever_it_takes(dispatcher, redis):
-    [job_id] = owe(1)
-    alive = threading.Event()
-    claim_elsewhere(job_id, alive=alive)
-    try:
-        for _ in range(4):
-            dispatcher.tick()
-        assert Job.objects.get().state == State.RUNNING
-    finally:
-        alive.set()
-
-
-def test_a_job_past_its_deadline_is_set_free_though_its_worker_looks_alive(dispatcher):
-    [job_id] = owe(1)
-    alive = threading.Event()
-    claim_elsewhere(job_id, alive=alive)
-    try:
-        Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
-        dispatcher.tick()
-        dispatcher.tick()
-        assert Job.objects.get().state == State.QUEUED
-    finally:
-        alive.set()
-
-
-def test_an_orphan_that_was_claimed_again_between_two_looks_is_none(dispatcher):
-    [job_id] = owe(1)
-    claim_elsewhere(job_id)
-    dispatcher.tick()
-    Job.objects.update(state=State.QUEUED)
-    alive = threading.Event()
-    claim_elsewhere(job_id, alive=alive)
-    try:
-        dispatcher.tick()
-        job = Job.objects.get()
-        assert (job.state, job.attempt, job.losses) == (State.RUNNING, 2, 0)
-    finally:
-        alive.set()
-
-
-def test_a_job_that_takes_its_worker_with_it_each_time_is_buried_and_the_others_go_on(dispatcher):
-    poison, innocent = owe(2)
-    for loss in range(3):
-        assert Job.objects.get(pk=poison).losses == loss
-        claim_elsewhere(poison)
-        dispatcher.tick()
-        dispatcher.tick()
-
-    job = Job.objects.get(pk=poison)
-    assert (job.state, job.attempt) == (State.DEAD, 3)
-    assert job.error == "PoisonPill: It took its worker with it 3 times."
-    result = AsyncResult(poison)
-    assert (result.state, str(result.result)) == ("FAILURE", "It took its worker with it 3 times.")
-    assert Job.objects.get(pk=innocent).state == State.QUEUED
-
-
-def test_two_dispatchers_count_a_loss_once(waiting):
-    [job_id] = owe(1)
-    claim_elsewhere(job_id)
-    both = [Dispatcher(current_app._get_current_object()) for _ in range(2)]
-
-    for _ in range(2):
-        for dispatcher in both:
-            dispatcher.tick()
-
-    assert Job.objects.get().losses == 1
