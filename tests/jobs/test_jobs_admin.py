@@ -1,0 +1,300 @@
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.urls import reverse
+
+from proj.jobs import admin_actions, admin_list, facts, ledger, subjects
+from proj.jobs.control import LedgerControl
+from proj.jobs.models import Job, State
+from proj.jobs.subjects import Subject
+from proj.jobs.testing import drain, without_broker
+from tests.factories import make_user
+from tests.jobs.probes import add, busy, refuse
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/jobs/job/"
+
+
+@pytest.fixture(autouse=True)
+def _without_broker(monkeypatch):
+    monkeypatch.setattr(facts, "_ask_workers", lambda: (True, frozenset({"default"})))
+    with without_broker():
+        yield
+
+
+def staff(*permissions):
+    user = make_user(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+@pytest.fixture
+def operator(client):
+    user = staff("view_job", "operate_job")
+    client.force_login(user)
+    return user
+
+
+def dead(order_id=1):
+    job = refuse.delay(order_id)
+    drain()
+    return job
+
+
+def claimed(task, *args):
+    job = task.delay(*args)
+    ledger.claim(job.id, task=task.name, retries=0, worker="w1@test", seconds=10)
+    return job
+
+
+def shown(client, query=""):
+    return [job.pk for job in client.get(f"{LIST}{query}").context["cl"].result_list]
+
+
+def post(client, action, *jobs, query="", **fields):
+    selected = [job.id for job in jobs]
+    return client.post(
+        f"{LIST}{query}", {"action": action, "_selected_action": selected, **fields}, follow=True
+    )
+
+
+def states():
+    return dict(Job.objects.values_list("pk", "state"))
+
+
+def told(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+def test_jobs_are_listed_newest_first_with_what_they_are_about(client, operator):
+    first, second = add.delay(1), refuse.delay(42)
+
+    page = client.get(LIST)
+
+    assert shown(client) == [second.id, first.id]
+    assert '<a href="/admin/jobs/job/subject/order:42/">order:42</a>' in page.content.decode()
+
+
+def test_a_subject_leads_to_its_object(client, operator, monkeypatch):
+    order = Subject("order:42", None, "/orders/42/")
+    monkeypatch.setitem(
+        subjects._kinds,
+        "order",
+        subjects.Kind(lambda identity: order if identity == "42" else None, None, None),
+    )
+
+    assert client.get(reverse("admin:jobs_job_subject", args=["order:42"])).url == "/orders/42/"
+    assert client.get(reverse("admin:jobs_job_subject", args=["order:43"])).status_code == 404
+    assert client.get(reverse("admin:jobs_job_subject", args=["nothing:1"])).status_code == 404
+
+
+def test_the_list_is_narrowed_by_state_queue_and_task(client, operator):
+    failed = dead()
+    retried = busy.delay()
+    drain()
+    waiting = add.delay(1)
+    later = add.apply_async((1,), countdown=600, queue="bulk")
+    running = claimed(add, 2)
+
+    assert shown(client, "?state=dead") == shown(client, "?task=jobprobes.refuse") == [failed.id]
+    assert shown(client, "?state=retrying") == [retried.id]
+    assert shown(client, "?state=queued") == [waiting.id]
+    assert shown(client, "?state=running") == [running.id]
+    assert shown(client, "?state=scheduled") == shown(client, "?queue=bulk") == [later.id]
+    assert shown(client, "?queue=io") == []
+    assert len(shown(client, "?state=odd")) == 5
+
+
+def test_a_search_finds_an_id_a_subject_a_task_or_an_error(client, operator):
+    one, other, failed = add.delay(1), refuse.delay(42), None
+    failed = Job.objects.get(pk=other.id)
+    drain()
+    waiting = add.delay(2)
+
+    assert shown(client, f"?q={waiting.id}") == [waiting.id]
+    assert shown(client, "?q=order:42") == shown(client, "?q=IS+refused") == [failed.pk]
+    assert shown(client, "?q=jobprobes.a") == [waiting.id]
+    assert shown(client, "?q=unheard+of") == []
+    assert one.state == "SUCCESS"
+
+
+def test_a_list_asks_a_few_questions_however_many_jobs_there_are(
+    client, operator, django_assert_max_num_queries
+):
+    for number in range(60):
+        refuse.delay(number)
+
+    with django_assert_max_num_queries(8):
+        assert len(shown(client)) == 50
+
+
+def test_counting_stops_at_the_end_of_what_anybody_reads(client, operator, monkeypatch):
+    monkeypatch.setattr(admin_list.CappedPaginator, "most", 3)
+    for number in range(5):
+        add.delay(number)
+
+    page = client.get(LIST)
+
+    assert page.context["cl"].result_count == 3
+    assert "there may be more" in page.content.decode()
+
+
+def test_the_page_of_a_job_says_everything_about_it(client, operator):
+    job = dead(42)
+
+    page = client.get(f"{LIST}{job.id}/change/").content.decode()
+
+    assert "It is dead after 1 attempt: Permanent: order 42 is refused." in page
+    assert "&quot;args&quot;: [\n    42\n  ]" in page
+    assert "FAILURE, with its traceback" in page
+    assert 'name="action" value="retry"' in page
+
+
+def test_a_job_is_not_edited_added_or_deleted(client, admin_user):
+    client.force_login(admin_user)
+    job = add.delay(1)
+
+    assert client.post(f"{LIST}{job.id}/change/", {"state": "dead"}).status_code == 403
+    assert client.get(f"{LIST}add/").status_code == 403
+    assert client.post(f"{LIST}{job.id}/delete/", {"post": "yes"}).status_code == 403
+    assert states() == {job.id: State.QUEUED}
+
+
+def test_an_operation_is_confirmed_first(client, operator):
+    job = dead()
+
+    page = post(client, "retry", job)
+
+    assert "Retry 1 job?" in page.content.decode()
+    assert "Whatever they did before" in page.content.decode()
+    assert states() == {job.id: State.DEAD}
+
+
+def test_a_confirmed_retry_puts_the_dead_ones_back(client, operator):
+    job, waiting = dead(), add.delay(1)
+
+    page = post(client, "retry", job, waiting, confirmed="yes")
+
+    assert told(page) == ["1 retried."]
+    assert states() == {job.id: State.QUEUED, waiting.id: State.QUEUED}
+    [entry] = LogEntry.objects.all()
+    assert (entry.object_id, entry.user_id, entry.change_message) == (job.id, operator.pk, "retry")
+
+
+def test_a_confirmed_cancel_tells_what_became_of_each(client, operator):
+    waiting, running = add.delay(1), claimed(add, 2)
+
+    page = post(client, "cancel", waiting, running, confirmed="yes")
+
+    assert sorted(told(page)[0].rstrip(".").split(", ")) == ["1 cancelled", "1 stopping"]
+    assert waiting.state == "REVOKED"
+    assert Job.objects.get().cancel_requested
+
+
+def test_those_that_run_are_killed_only_when_that_is_ticked(client, operator, monkeypatch):
+    broadcasts = []
+    monkeypatch.setattr(LedgerControl, "broadcast", lambda self, *args, **options: broadcasts.append(options))
+    running = claimed(add, 2)
+
+    post(client, "cancel", running, confirmed="yes")
+    assert broadcasts == []
+
+    post(client, "cancel", running, confirmed="yes", terminate="on")
+    assert [options["arguments"]["task_id"] for options in broadcasts] == [[running.id]]
+
+
+def test_a_confirmed_burial_keeps_its_reason(client, operator):
+    job = add.delay(1)
+
+    assert "Reason" in post(client, "bury", job).content.decode()
+    post(client, "bury", job, confirmed="yes", reason="wrong price")
+
+    assert Job.objects.get().error == "Buried: wrong price"
+    assert LogEntry.objects.get().change_message == "bury: wrong price"
+
+
+def test_everything_that_a_filter_shows_can_be_meant(client, operator):
+    failed = [dead(number) for number in range(3)]
+    waiting = add.delay(1)
+
+    page = post(client, "retry", failed[0], query="?state=dead", select_across="1")
+    assert "Retry 3 jobs?" in page.content.decode()
+    post(client, "retry", failed[0], query="?state=dead", select_across="1", confirmed="yes")
+
+    assert states() == dict.fromkeys([*(job.id for job in failed), waiting.id], State.QUEUED)
+
+
+def test_nothing_to_be_done_is_said(client, operator):
+    job = add.delay(1)
+
+    assert told(post(client, "retry", job, confirmed="yes")) == ["None of these is dead."]
+
+
+def test_too_many_for_one_request_are_for_the_command_line(client, operator, monkeypatch):
+    monkeypatch.setattr(admin_actions, "MOST", 1)
+    monkeypatch.setattr("proj.jobs.admin.MOST", 1)
+    first, second = dead(1), dead(2)
+
+    page = post(client, "retry", first, second, confirmed="yes")
+
+    assert told(page) == ["More than 1 jobs are for the command line: manage.py jobs retry --help."]
+    assert set(states().values()) == {State.DEAD}
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel", "bury"])
+def test_who_may_only_look_operates_nothing(client, action):
+    client.force_login(staff("view_job"))
+    failed, waiting = dead(), add.delay(1)
+    before = states()
+
+    post(client, action, failed, waiting, confirmed="yes", reason="x")
+
+    assert states() == before
+    assert "action" not in client.get(LIST).context["cl"].list_display
+    assert 'name="action"' not in client.get(f"{LIST}{failed.id}/change/").content.decode()
+
+
+def test_the_handler_itself_asks_for_the_permission(client, rf, django_user_model):
+    from django.contrib import admin  # noqa: PLC0415
+    from django.core.exceptions import PermissionDenied  # noqa: PLC0415
+
+    request = rf.post(LIST, {"confirmed": "yes"})
+    request.user = staff("view_job")
+    job = dead()
+
+    with pytest.raises(PermissionDenied):
+        admin.site._registry[Job].retry(request, Job.objects.all())
+    assert states() == {job.id: State.DEAD}
+
+
+def test_without_permission_to_look_there_is_nothing_to_see(client):
+    client.force_login(staff())
+    job = add.delay(1)
+
+    assert client.get(LIST).status_code == 403
+    assert client.get(f"{LIST}{job.id}/change/").status_code == 403
+    assert client.get(reverse("admin:jobs_job_subject", args=["order:42"])).status_code == 403
+
+
+def test_the_list_of_all_jobs_and_each_of_its_narrow_ones_reads_an_index(client, operator):
+    """On a table large enough for the planner to mind; seq scans are what makes a list slow at a million."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO jobs_job (id, task, queue, priority, message, subject, state, attempt, available_at, published_at,
+                                  losses, worker, cancel_requested, error, created_at)
+            SELECT 'job-' || n, 'jobprobes.add', 'default', 5, '{"headers": {}}', 'order:' || n,
+                   CASE WHEN n % 100 = 0 THEN 'dead' ELSE 'queued' END, 0, now(), now(), 0, '', false,
+                   CASE WHEN n % 100 = 1 THEN 'x' ELSE '' END, now() - make_interval(secs => n)
+              FROM generate_series(1, 20000) AS n
+            """
+        )
+        cursor.execute("ANALYZE jobs_job")
+    plans = {}
+    for query in ("", "?state=queued", "?state=dead", "?state=retrying", "?state=running", "?q=order:42"):
+        jobs = client.get(f"{LIST}{query}").context["cl"].queryset[:50]
+        plans[query] = jobs.explain()
+
+    assert {query: "Seq Scan" in plan for query, plan in plans.items()} == dict.fromkeys(plans, False)
