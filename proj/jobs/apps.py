@@ -12,11 +12,11 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(keep_claim, dispatch_uid="proj.jobs.keep_claim")
-        from proj.jobs import chords, retention  # noqa: PLC0415
+        # schedule_admin takes the place of django-celery-beat's own, which has registered itself by now.
+        from proj.jobs import checks, chords, retention, schedule_admin, schedules  # noqa: F401, PLC0415
 
         retention.register("unfinished chords", chords.purge)
-        # Takes the place of django-celery-beat's own, which has registered itself by now.
-        from proj.jobs import schedule_admin  # noqa: F401, PLC0415
+        retention.register("skipped slots", schedules.purge_skipped_slots)
 
 
 def keep_claim(**_: Any) -> None:

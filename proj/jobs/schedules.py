@@ -16,6 +16,8 @@ from proj.jobs.slots import Clocked, Crontab, Interval, Solar, Timing
 
 #: The namespace of the ids of scheduled jobs. Never to be changed: it is what makes a slot's job the same everywhere.
 NAMESPACE = UUID("8d0b6d0e-6f0c-5a1c-9a41-6d6c1b1f2f5e")
+#: How long the records of skipped slots are kept: as long as somebody may wonder.
+KEPT = timedelta(days=90)
 DAWN = datetime.min.replace(tzinfo=UTC)
 EXPRESSIONS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 TIMINGS = ("interval", "crontab", "solar", "clocked")
@@ -130,3 +132,10 @@ def start_anew(schedule_ids: list[int]) -> None:
         )
     waiting.update(waiting_slot=None)
     PeriodicTask.objects.filter(pk__in=schedule_ids).update(last_run_at=None, date_changed=database_now())
+
+
+def purge_skipped_slots(limit: int, now: datetime) -> int:
+    """Delete records of slots that were skipped long ago."""
+    old = SkippedSlots.objects.filter(last__lt=now - KEPT).order_by("last").values("pk")[:limit]
+    deleted, _ = SkippedSlots.objects.filter(pk__in=old).delete()
+    return deleted

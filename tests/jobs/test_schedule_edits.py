@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from proj.jobs import firing, schedules
+from proj.jobs import firing, retention, schedules
 from proj.jobs.misfires import Misfire
-from proj.jobs.models import Job
+from proj.jobs.models import Job, SkippedSlots
 from tests.jobs.timetable import HOUR, every, missed, said, skipped, slots_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -183,3 +184,26 @@ def test_a_schedule_that_starts_anew_forgets_what_was_due_before(beat):
 
     assert slots_of(schedule) == []
     assert skipped(schedule) == {"restarted": 1}
+
+
+def test_a_task_knows_its_schedule_and_its_slot(beat, worker, bound):
+    seen = []
+    task = bound(lambda self: seen.append((self.request.get("periodic_task_name"), self.request.get("slot"))))
+    schedule = missed(1, task=task.name)
+    slot = schedule.last_run_at + HOUR
+
+    beat().run_due()
+    worker.work()
+
+    assert seen == [(schedule.name, slot.isoformat())]
+
+
+def test_records_of_skipped_slots_are_kept_for_a_while():
+    schedule, now = every(), timezone.now()
+    for days in (100, 95, 1):
+        slot = now - timedelta(days=days)
+        SkippedSlots.objects.create(periodic_task=schedule, reason="missed", first=slot, last=slot, size=1)
+    purge = retention.registered()["skipped slots"]
+
+    assert [purge(1, now), purge(10, now), purge(10, now)] == [1, 1, 0]
+    assert SkippedSlots.objects.count() == 1

@@ -1,4 +1,4 @@
-"""Slots and misfires: pure, so judged against counts that were worked out by hand, and against plain searches."""
+"""Slots: pure, so judged against counts that were worked out by hand, and against plain searches."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise, takewhile
@@ -8,7 +8,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from proj.jobs.misfires import AT_ONCE, Misfire, Range, choose, kept
 from proj.jobs.slots import DAY, MINUTE, Clocked, Crontab, Interval
 
 NEW_YORK, BERLIN, LORD_HOWE = "America/New_York", "Europe/Berlin", "Australia/Lord_Howe"
@@ -120,7 +119,7 @@ def test_the_rarest_day_is_found_and_the_search_for_it_ends():
     ],
 )
 def test_a_crontab_that_says_nothing_is_refused(expressions):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         Crontab.parse(ZoneInfo("UTC"), **expressions)
 
 
@@ -204,74 +203,3 @@ def test_an_interval_that_starts_later_has_its_first_slot_at_the_start():
 def test_a_clocked_schedule_names_one_moment():
     assert list(Clocked(NOON).after(NOON - SECOND)) == [NOON]
     assert list(Clocked(NOON).after(NOON)) == []
-
-
-# --- what becomes of what is due --------------------------------------------------------------------------------------
-
-
-def decide(slots: int, *, late: timedelta, misfire: Misfire, period=HOUR, missed_after=10 * SECOND, limit=10):
-    """Decide about ``slots`` slots, the last of them ``late``."""
-    now = NOON + slots * period + late
-    due = Interval(NOON, period).due(NOON, now, kept(limit))
-    return choose(due, now, misfire=misfire, missed_after=missed_after, limit=limit)
-
-
-@pytest.mark.parametrize(
-    ("misfire", "runs"),
-    [(Misfire.SKIP, [0, 0, 0]), (Misfire.LATEST, [1, 1, 1]), (Misfire.ALL, [1, 3, 10])],
-)
-def test_a_beat_that_was_away_makes_up_for_1_3_and_30_slots_by_policy(misfire, runs):
-    choices = [decide(slots, late=MINUTE, misfire=misfire) for slots in (1, 3, 30)]
-
-    assert [len(choice.runs) for choice in choices] == runs
-    assert [choice.skipped.size if choice.skipped else 0 for choice in choices] == [
-        slots - run for slots, run in zip((1, 3, 30), runs, strict=True)
-    ]
-
-
-@pytest.mark.parametrize("misfire", list(Misfire))
-def test_a_slot_that_is_hardly_late_is_no_misfire(misfire):
-    assert decide(1, late=10 * SECOND, misfire=misfire).runs == (NOON + HOUR,)
-
-
-@pytest.mark.parametrize(("misfire", "runs"), [(Misfire.SKIP, 1), (Misfire.LATEST, 1), (Misfire.ALL, 3)])
-def test_a_slot_in_time_makes_up_for_those_that_were_missed(misfire, runs):
-    choice = decide(3, late=SECOND, misfire=misfire)
-
-    assert len(choice.runs) == runs
-    assert choice.runs[-1] == NOON + 3 * HOUR
-
-
-def test_a_schedule_of_every_millisecond_is_not_caught_up_with():
-    choice = decide(9000, late=timedelta(0), misfire=Misfire.ALL, period=timedelta(milliseconds=1), limit=1)
-
-    assert len(choice.runs) == AT_ONCE + 1
-    assert choice.skipped.size == 9000 - AT_ONCE - 1
-
-
-@given(
-    slots=st.integers(0, 400),
-    period=st.integers(1, 100),
-    late=st.integers(0, 99),
-    missed_after=st.integers(0, 1000),
-    misfire=st.sampled_from(list(Misfire)),
-    limit=st.integers(1, 100),
-)
-def test_every_slot_is_run_or_skipped_and_the_skipped_ones_come_first(
-    slots, period, late, missed_after, misfire, limit
-):
-    assume(late < period)
-    grid = [NOON + step * period * SECOND for step in range(1, slots + 1)]
-
-    choice = decide(
-        slots,
-        late=late * SECOND,
-        misfire=misfire,
-        period=period * SECOND,
-        missed_after=missed_after * SECOND,
-        limit=limit,
-    )
-
-    skipped = grid[: len(grid) - len(choice.runs)]
-    assert list(choice.runs) == grid[len(skipped) :]
-    assert choice.skipped == (Range(skipped[0], skipped[-1], len(skipped)) if skipped else None)
