@@ -1,32 +1,21 @@
-"""The state of background jobs, for whoever owns the work, and for staff."""
+"""The state of background jobs, for whoever owns the work, and for staff, who also operate them."""
 
-import json
 from datetime import datetime
 from typing import Any
 
-from celery import states
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django_celery_results.models import TaskResult
 from ninja import Query, Router, Schema
 
-from proj.api.paging import paginate
 from proj.api.problems import Problem
-from proj.jobs import subjects
-from proj.jobs.task import PROGRESS
+from proj.jobs import describing, ledger, listing, operations, subjects
+from proj.jobs.ledger import Cancelled
+from proj.jobs.models import Job, State
+from proj.jobs.subjects import Subject
+from proj.jobs.why import why
 
 router = Router(tags=["jobs"])
-
-# What clients read, for what Celery stores.
-STATES = {
-    states.PENDING: "queued",
-    states.RECEIVED: "queued",
-    states.STARTED: "running",
-    PROGRESS: "running",
-    states.SUCCESS: "succeeded",
-    states.FAILURE: "dead",
-    states.RETRY: "retrying",
-    states.REVOKED: "cancelled",
-}
 
 
 class Progress(Schema):
@@ -39,6 +28,8 @@ class JobOut(Schema):
     id: str
     task: str | None
     state: str
+    queue: str | None
+    attempt: int | None
     subject: str | None
     progress: Progress | None
     error: str | None
@@ -47,88 +38,95 @@ class JobOut(Schema):
     finished_at: datetime | None
 
 
+class OneJobOut(JobOut):
+    why: str
+
+
 class JobPage(Schema):
     items: list[JobOut]
     next: str | None
 
 
+class Asked(Schema):
+    id: str
+    answer: str
+
+
 class JobFilter(Schema):
     state: str | None = None
     task: str | None = None
+    queue: str | None = None
     subject: str | None = None
     cursor: str | None = None
     limit: int = 50
 
 
-@router.get("/jobs/{job_id}", response=JobOut, summary="The state of one job")
+@router.get("/jobs/{job_id}", response=OneJobOut, summary="The state of one job, and why it is not running")
 def read_job(request: HttpRequest, job_id: str) -> dict[str, Any]:
     """For the owner of what the job works on, and for staff; for anybody else there is no such job."""
-    subject = subjects.find(job_id)
-    owned = subject is not None and subject.owner_id == request.user.pk
-    if not (owned or request.user.is_staff):
-        raise Http404
-    result = TaskResult.objects.filter(task_id=job_id).first()
-    if result is None and subject is None:
-        raise Http404
-    return describe(result, subject) if result else _queued(job_id, subject)
+    job, result, subject = _find(request, job_id)
+    if job is not None:
+        described = describing.describe_job(job, ledger.now(), result)
+    elif result is not None:
+        described = describing.describe_result(result)
+    else:
+        described = _NOT_YET | {"id": job_id}
+    label = subject.label if subject is not None else described["subject"]
+    # The workers are not asked: whoever polls would make each of them answer each time.
+    told = why(job_id, ask_workers=False).sentence if job or result else "What comes before it has not ended."
+    return described | {"subject": label, "why": told}
+
+
+@router.post("/jobs/{job_id}/cancel", response={202: Asked}, summary="Cancel a job")
+def cancel_job(request: HttpRequest, job_id: str) -> dict[str, str]:
+    """Cancel a job that waits, or ask one that runs to stop at its next checkpoint; ``answer`` says which it was."""
+    _find(request, job_id)
+    answer = operations.cancel([job_id])[job_id]
+    if answer == Cancelled.TOO_LATE:
+        raise Problem(409, "too_late", "The job has ended.")
+    return {"id": job_id, "answer": answer.value}
+
+
+@router.post("/jobs/{job_id}/retry", response={202: Asked}, summary="Retry a dead job (staff)")
+def retry_job(request: HttpRequest, job_id: str) -> dict[str, str]:
+    """Put a dead job back in its queue, as it was sent; for staff who may operate jobs."""
+    _find(request, job_id)
+    if not (request.user.is_staff and request.user.has_perm("jobs.operate_job")):
+        raise PermissionDenied("Only staff who may operate jobs retry them.")
+    if not operations.retry([job_id]):
+        raise Problem(409, "not_dead", "Only a job that is dead can be retried.")
+    return {"id": job_id, "answer": "queued"}
 
 
 @router.get("/jobs", response=JobPage, summary="Jobs, newest first (staff)")
 def list_jobs(request: HttpRequest, filters: Query[JobFilter]) -> dict[str, Any]:
-    """Jobs with a stored state. ``state`` and ``task`` narrow the list."""
+    """What is owed or dead, newest first; after that what has ended, newest first.
+
+    ``state``, ``task``, ``queue`` and ``subject`` narrow the list. What has ended has no queue any more.
+    """
     if not request.user.is_staff:
-        raise Problem(403, "forbidden", "Only staff may list jobs.")
-    rows = TaskResult.objects.all()
-    if filters.state is not None:
-        rows = rows.filter(status__in=_stored_states(filters.state))
-    if filters.task is not None:
-        rows = rows.filter(task_name=filters.task)
-    return paginate(
-        rows, filters.cursor, filters.limit, lambda row: describe(row, subjects.find(row.task_id))
+        raise PermissionDenied("Only staff may list jobs.")
+    wanted = listing.Wanted(filters.state, filters.task, filters.queue, filters.subject)
+    return listing.page(wanted, filters.cursor, filters.limit)
+
+
+#: A task whose id is known already, and which is enqueued when its turn comes: the last step of a report.
+_NOT_YET = dict.fromkeys(JobOut.model_fields) | {"state": "queued"}
+
+
+def _find(request: HttpRequest, job_id: str) -> tuple[Job | None, TaskResult | None, Subject | None]:
+    """Return what there is of a job, if the caller may see it.
+
+    Raises:
+        Http404: there is no such job, or it is somebody else's.
+    """
+    job = Job.objects.filter(pk=job_id).first()
+    result = (
+        TaskResult.objects.filter(task_id=job_id).first() if job is None or job.state == State.DEAD else None
     )
-
-
-def describe(result: TaskResult, subject: subjects.Subject | None) -> dict[str, Any]:
-    """Return a stored result as the API shows it."""
-    stored = json.loads(result.result) if result.result else None
-    finished = result.status in states.READY_STATES
-    return {
-        "id": result.task_id,
-        "task": result.task_name,
-        "state": STATES.get(result.status, "running"),
-        "subject": subject.label if subject else None,
-        "progress": stored if result.status == PROGRESS else None,
-        "error": _error(stored) if result.status in states.EXCEPTION_STATES else None,
-        "created_at": result.date_created,  # type: ignore[attr-defined]  # the package is untyped
-        "started_at": result.date_started,  # type: ignore[attr-defined]
-        "finished_at": result.date_done if finished else None,
-    }
-
-
-def _error(stored: Any) -> str:
-    if isinstance(stored, dict) and "exc_type" in stored:
-        message = stored.get("exc_message")
-        text = " ".join(map(str, message)) if isinstance(message, list) else str(message or "")
-        return f"{stored['exc_type']}: {text}" if text else str(stored["exc_type"])
-    return str(stored)
-
-
-def _queued(job_id: str, subject: subjects.Subject | None) -> dict[str, Any]:
-    return {
-        "id": job_id,
-        "task": None,
-        "state": "queued",
-        "subject": subject.label if subject else None,
-        "progress": None,
-        "error": None,
-        "created_at": None,
-        "started_at": None,
-        "finished_at": None,
-    }
-
-
-def _stored_states(state: str) -> list[str]:
-    stored = [celery for celery, shown in STATES.items() if shown == state]
-    if not stored:
-        raise Problem(422, "unknown_state", f"state is one of {', '.join(sorted(set(STATES.values())))}.")
-    return stored
+    label = job.subject if job is not None else describing.meta_of(result).get("subject") if result else ""
+    subject = (subjects.resolve(label) if label else None) or subjects.find(job_id)
+    owned = subject is not None and subject.owner_id is not None and subject.owner_id == request.user.pk
+    if not (owned or request.user.is_staff) or (job is None and result is None and subject is None):
+        raise Http404
+    return job, result, subject
