@@ -10,7 +10,7 @@ from celery.signals import before_task_publish
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
-from proj.jobs import ledger, retention
+from proj.jobs import amqp, ledger, retention
 from proj.jobs.models import Chord, ChordPart, Job, State
 from tests.jobs.inline import LIMITS
 
@@ -152,7 +152,8 @@ def test_a_chord_in_a_header_counts_with_its_body(worker):
     assert read(result) == [["a", "b"], "c"]
 
 
-def test_a_generated_header_is_sent_while_it_is_generated(worker):
+def test_a_generated_header_is_sent_while_it_is_generated(worker, monkeypatch):
+    monkeypatch.setattr(amqp, "TOGETHER", 1)
     recorded = []
 
     def header():

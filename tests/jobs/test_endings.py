@@ -1,7 +1,7 @@
 """Each way in which a task can end, as Celery's own request and trace see it, and what it leaves in the ledger."""
 
 import pytest
-from celery import chord, current_app, group, states
+from celery import Task, chord, current_app, group, states
 from celery.exceptions import Ignore, NotRegistered, Reject, Retry
 from celery.result import AsyncResult
 from django.db import connection
@@ -197,6 +197,22 @@ def test_a_subclass_that_forgets_to_claim_is_claimed_for(worker, bound):
     assert not Job.objects.exists()
 
 
+def test_a_task_of_another_base_than_ours_is_plain_celery(worker, waiting):
+    class Plain(Task):
+        name = "tests.endings.plain"
+
+        def run(self):
+            """Nothing."""
+
+    plain = current_app.register_task(Plain())
+
+    plain.apply_async(queue="io")
+
+    assert not Job.objects.exists()
+    assert waiting("io") == 1
+    current_app.tasks.pop(plain.name)
+
+
 def test_callbacks_are_recorded_with_the_outcome_each_once(worker, bound):
     seen = []
     callback = bound(lambda self, given: seen.append(given))
@@ -205,6 +221,28 @@ def test_callbacks_are_recorded_with_the_outcome_each_once(worker, bound):
     worker.work()
 
     assert seen == [1, 1, 1]
+
+
+def test_a_dead_job_that_is_sent_again_under_its_id_is_owed_again(worker, bound):
+    broken = [True]
+
+    def body(self, word):
+        if broken:
+            raise ValueError
+        return word
+
+    task = bound(body)
+    result = task.delay("first")
+    worker.work()
+    broken.clear()
+
+    task.apply_async(("second",), task_id=result.id)
+    worker.work()
+    task.apply_async(("third",), task_id=result.id)
+    worker.work()
+
+    assert AsyncResult(result.id).get(timeout=1) == "second"  # what succeeded is not done again
+    assert not Job.objects.exists()
 
 
 def test_recording_a_message_leaves_no_event_behind(worker):
