@@ -11,6 +11,7 @@ from orders import services
 from orders.payments import services as payments
 from orders.states import Step
 from orders.steps import OrderTask
+from proj.jobs.task import JobTask
 
 
 @shared_task(
@@ -91,14 +92,26 @@ def record_sale(order_id: int) -> str:
     return services.record_sale(order_id).status
 
 
-@shared_task(name="orders.abandon_order", subject="order", queue="default", soft_time_limit=20, time_limit=30)
+@shared_task(
+    base=JobTask,
+    name="orders.abandon_order",
+    subject="order",
+    queue="default",
+    soft_time_limit=20,
+    time_limit=30,
+)
 def abandon_order(order_id: int) -> str:
     """Give up an order one of whose steps failed for good, unless a payment has been started."""
     return services.abandon_order(order_id, reason="It could not be processed.").status
 
 
 @shared_task(
-    name="orders.resume_stuck_orders", queue="default", schedulable=True, soft_time_limit=60, time_limit=90
+    base=JobTask,
+    name="orders.resume_stuck_orders",
+    queue="default",
+    schedulable=True,
+    soft_time_limit=60,
+    time_limit=90,
 )
 def resume_stuck_orders() -> int:
     """Set going again what has not moved for a while: its message was lost."""

@@ -10,15 +10,28 @@ from proj.jobs.task import JobTask
 from reports import retention, services
 
 
-@shared_task(name="reports.start_report", subject="report", queue="bulk", soft_time_limit=20, time_limit=30)
+@shared_task(
+    base=JobTask,
+    name="reports.start_report",
+    subject="report",
+    queue="bulk",
+    soft_time_limit=20,
+    time_limit=30,
+)
 def start_report(report_id: int) -> int:
     """Send out the tasks for what the report still owes. Returns how many days are missing."""
     return services.start_report(report_id)
 
 
 @shared_task(
-    name="reports.sum_days", subject="report", queue="bulk", bind=True, soft_time_limit=120, time_limit=150
-)  # type: ignore[arg-type]  # the stubs know no base class of ours
+    base=JobTask,
+    name="reports.sum_days",
+    subject="report",
+    queue="bulk",
+    bind=True,
+    soft_time_limit=120,
+    time_limit=150,
+)
 def sum_days(self: JobTask, report_id: int, first: str, last: str) -> int:
     """Sum the days from ``first`` to ``last`` (ISO dates, both included) into the report's rows."""
     self.progress(0, 1, f"summing {first} to {last}")
@@ -26,13 +39,14 @@ def sum_days(self: JobTask, report_id: int, first: str, last: str) -> int:
 
 
 @shared_task(
+    base=JobTask,
     name="reports.write_report",
     subject="report",
     queue="bulk",
     bind=True,
     soft_time_limit=120,
     time_limit=150,
-)  # type: ignore[arg-type]
+)
 def write_report(self: JobTask, report_id: int) -> int:
     """Write the report's file and publish it. Returns its rows."""
     return services.write_report(report_id, self.progress)
@@ -46,7 +60,12 @@ def fail_report(failed_id: str, report_id: int) -> bool:
 
 
 @shared_task(
-    name="reports.build_daily_report", queue="bulk", schedulable=True, soft_time_limit=20, time_limit=30
+    base=JobTask,
+    name="reports.build_daily_report",
+    queue="bulk",
+    schedulable=True,
+    soft_time_limit=20,
+    time_limit=30,
 )
 def build_daily_report() -> str:
     """Ask for yesterday's report, once however often this runs. Returns its public id."""
@@ -54,7 +73,12 @@ def build_daily_report() -> str:
 
 
 @shared_task(
-    name="reports.resume_stuck_reports", queue="bulk", schedulable=True, soft_time_limit=60, time_limit=90
+    base=JobTask,
+    name="reports.resume_stuck_reports",
+    queue="bulk",
+    schedulable=True,
+    soft_time_limit=60,
+    time_limit=90,
 )
 def resume_stuck_reports() -> int:
     """Start again the reports that have not moved for a while. Returns how many."""
@@ -62,14 +86,21 @@ def resume_stuck_reports() -> int:
 
 
 # The hard limit stays below the broker's visibility timeout (900 s), or the task would be delivered a second time.
-@shared_task(name="reports.clean_up", queue="bulk", schedulable=True, soft_time_limit=660, time_limit=720)
+@shared_task(
+    base=JobTask, name="reports.clean_up", queue="bulk", schedulable=True, soft_time_limit=660, time_limit=720
+)
 def clean_up() -> dict[str, Any]:
     """Delete everything that has expired, in small batches, until done or out of time. Returns counts by name."""
     return retention.run(retention.everything()).as_dict()
 
 
 @shared_task(
-    name="reports.purge_results", queue="bulk", schedulable=True, soft_time_limit=660, time_limit=720
+    base=JobTask,
+    name="reports.purge_results",
+    queue="bulk",
+    schedulable=True,
+    soft_time_limit=660,
+    time_limit=720,
 )
 def purge_results() -> dict[str, Any]:
     """Delete expired task results alone, for schedules that want them gone more often. Returns counts by name."""

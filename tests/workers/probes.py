@@ -43,6 +43,15 @@ def steps(self: Any, gate: str) -> str:
     return "done"
 
 
+@shared_task(name="probes.stoppable", bind=True, **LIMITS)
+def stoppable(self: Any, token: str) -> None:
+    """Say that it runs, and go on until it is asked to stop."""
+    record(token)
+    while True:
+        self.checkpoint()
+        time.sleep(0.05)
+
+
 @shared_task(name="probes.flaky", bind=True, **LIMITS)
 def flaky(self: Any, token: str, failures: int) -> int:
     """Fail in passing so many times, then succeed. Returns the retries it took."""
