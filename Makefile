@@ -46,7 +46,7 @@ check: $(VENV)/ready  ## Django's own checks, and no migration left unmade
 
 .PHONY: pytest
 pytest: $(VENV)/ready  ## the tests, two at a time
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 .PHONY: format
 format: $(VENV)/ready  ## put the code in the form that lint asks for
