@@ -139,8 +139,13 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG  # development serves static files without collectstatic
 
-AVATAR_MAX_BYTES = 10 * 1024 * 1024
-# A whole upload is never held in memory: above 1 MB it goes to a temporary file as it arrives.
+# A whole upload is never held in memory: above 1 MB it goes to a temporary file as it arrives, and what goes beyond
+# the size of the largest picture is dropped.
+FILE_UPLOAD_HANDLERS = [
+    "media.uploads.CutOffHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
