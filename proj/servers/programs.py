@@ -34,9 +34,10 @@ class Programs(NamedTuple):
     def open_for(self, data: Path) -> None:
         """Let the user that runs the programs reach them and ``data``."""
         if self.user is not None:
+            installation = self.folder.parent
+            open_programs(installation)
+            open_way(installation)
             open_way(data)
-            open_way(self.folder)
-            open_programs(self.folder.parent)
 
     def give(self, path: Path) -> None:
         """Make the user that runs the programs the owner of ``path``."""
@@ -53,6 +54,12 @@ class Programs(NamedTuple):
         return self._run(program, arguments).returncode == 0
 
     def _run(self, program: str, arguments: tuple[str | Path, ...]) -> subprocess.CompletedProcess[str]:
+        try:
+            return self._start(program, arguments)
+        except OSError as error:
+            raise ServerError(f"{program} cannot be run: {error}") from error
+
+    def _start(self, program: str, arguments: tuple[str | Path, ...]) -> subprocess.CompletedProcess[str]:
         # The person's PGPORT, PGDATA and the like are meant for other servers.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         user = self.user
