@@ -34,9 +34,12 @@ class Programs(NamedTuple):
     def open_for(self, data: Path) -> None:
         """Let the user that runs the programs reach them and ``data``."""
         if self.user is not None:
-            installation = self.folder.parent
-            open_programs(installation)
-            open_way(installation)
+            wheel = self.folder.parent.parent
+            # Libraries that the programs load are put beside the package on Linux, inside it on macOS.
+            for part in (self.folder.parent, wheel.with_name(f"{wheel.name}.libs"), wheel / ".dylibs"):
+                if part.exists():
+                    open_programs(part)
+            open_way(self.folder.parent)
             open_way(data)
 
     def give(self, path: Path) -> None:
