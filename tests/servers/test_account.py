@@ -1,6 +1,9 @@
+import os
+import pwd
 import stat
 
 from proj.servers.account import open_programs, open_way
+from proj.servers.programs import Programs
 
 
 def mode(path) -> int:
@@ -51,3 +54,26 @@ def test_programs_installed_for_root_alone_are_opened_to_read_and_run(tmp_path, 
     capsys.readouterr()
     open_programs(root)
     assert capsys.readouterr().err == ""
+
+
+def test_a_wheel_that_was_installed_for_root_alone_can_be_run_with_the_libraries_beside_it(tmp_path):
+    wheel = tmp_path / "closed" / "wheel"
+    folder = wheel / "pginstall18" / "bin"
+    libraries = tmp_path / "closed" / "wheel.libs"
+    for made in (folder, libraries):
+        made.mkdir(parents=True)
+    (folder / "postgres").touch(mode=0o700)
+    (libraries / "libpq.so").touch(mode=0o600)
+    for closed in (libraries, folder, folder.parent, wheel, wheel.parent):
+        closed.chmod(0o700)
+    Programs(folder, pwd.getpwuid(os.getuid())).open_for(tmp_path / "data")
+    opened = (
+        wheel.parent,
+        wheel,
+        folder.parent,
+        folder,
+        folder / "postgres",
+        libraries,
+        libraries / "libpq.so",
+    )
+    assert [oct(mode(path)) for path in opened] == ["0o701", "0o701", *["0o705"] * 4, "0o604"]
