@@ -254,10 +254,9 @@ CELERY_TASK_RETRY_ON_WORKER_LOST = True  # this redelivers it max_retries times,
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker takes what it can run, so that priorities hold
 CELERY_WORKER_DISABLE_PREFETCH = True  # and on Redis not even one more while all its processes are busy
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # they are redelivered: stop the first run
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = (
-    20  # seconds for running tasks to end at SIGTERM; the grace time is longer
-)
-CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+# SIGTERM lets running tasks end, however long that takes. SIGQUIT (or SIGTERM with REMAP_SIGTERM=SIGQUIT, for an
+# orchestrator that kills soon after) gives them so many seconds; what is cut off is delivered again.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000  # a leak of a library never grows for weeks
 CELERY_WORKER_SEND_TASK_EVENTS = True  # Flower and exporters read them
 CELERY_TASK_SEND_SENT_EVENT = True
