@@ -75,7 +75,7 @@ def test_a_broker_that_is_away_is_a_finding(settings):
 
 
 def test_a_queue_that_nobody_consumes_is_named(monkeypatch):
-    monkeypatch.setattr(checkup, "consumed_queues", lambda: {"critical", "default", "io", "bulk"})
+    monkeypatch.setattr(checkup.consumers, "queues", lambda: {"critical", "default", "io", "bulk"})
     assert checkup.check_consumers() == Finding(
         "consumers",
         False,
