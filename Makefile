@@ -13,13 +13,16 @@ STATIC := DATABASE_URL=postgres:///none CELERY_BROKER_URL=redis:///0 SECRET_KEY=
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
+# By export, not in the recipe: then make starts Python itself, and a signal to make reaches it and not a shell.
+demo up doctor: export PORT := $(PORT)
+
 .PHONY: demo
 demo: $(VENV)/ready  ## place hundreds of real orders and photographs on a scratch system, check the reckoning (PORT=8000)
-	@PORT=$(PORT) $(RUN) manage.py demo
+	@$(RUN) manage.py demo
 
 .PHONY: up
 up: $(VENV)/ready  ## run the whole system on var/ with demo users, until Ctrl-C (PORT=8000)
-	@PORT=$(PORT) $(RUN) manage.py up
+	@$(RUN) manage.py up
 
 .PHONY: doctor
 doctor: $(VENV)/ready  ## say what is missing or wrong on this machine, and how to mend it
@@ -46,7 +49,7 @@ check: $(VENV)/ready  ## Django's own checks, and no migration left unmade
 
 .PHONY: pytest
 pytest: $(VENV)/ready  ## the tests, two at a time
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 .PHONY: format
 format: $(VENV)/ready  ## put the code in the form that lint asks for

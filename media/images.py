@@ -13,7 +13,7 @@ from typing import Any
 
 import pyvips
 
-from media.formats import check_bytes, check_shape, sniff
+from media.formats import MAX_ASPECT, check_bytes, check_shape, sniff
 from media.wire import Encoded, Refusal
 
 SIZES = (512, 256, 128, 64, 32)
@@ -26,13 +26,29 @@ WEBP = {"Q": 80, "effort": 2}
 TINY_WEBP = {"lossless": True, "effort": 2}
 TINY = 32
 JPEG = {"Q": 85, "optimize_coding": True}
-# "error" refuses what is truncated or does not decode cleanly. To be given as a loader's option: thumbnail_buffer()
-# has a parameter fail_on of its own and ignores it.
-STRICT = "[fail_on=error]"
+# "error" refuses what is truncated or does not decode cleanly. (To be given to a loader: thumbnail_buffer() has a
+# parameter of this name too, and ignores it.)
+STRICT = {"access": "sequential", "fail_on": "error"}
+# The decoders of JPEG and WebP can shrink, which is cheap, and leave at least this much to the resampling, which is
+# better. 1.4 lets the usual 12 megapixels of a phone be read at a quarter: against a full decode the square differs
+# by 46 dB, an eighth of what WebP's compression does to it.
+LEFT_TO_RESAMPLE = 1.4
 
 # libvips finds the loader by itself, so the loaders that it may find are named here and all others are blocked.
 LOADERS = ("Jpeg", "Png", "Webp", "Nsgif", "Heif")
-_OPERATIONS = ("thumbnail_buffer", "colourspace", "flatten", "shrink", "webpsave_buffer", "jpegsave_buffer")
+_OPERATIONS = (
+    *("jpegload_buffer", "pngload_buffer", "webpload_buffer", "gifload_buffer", "heifload_buffer"),
+    *(
+        "crop",
+        "thumbnail_image",
+        "colourspace",
+        "flatten",
+        "autorot",
+        "shrink",
+        "webpsave_buffer",
+        "jpegsave_buffer",
+    ),
+)
 
 
 def prepare() -> None:
@@ -56,9 +72,9 @@ def make_thumbnails(data: bytes) -> list[Encoded]:
         Refusal: the picture cannot be used; its code and detail say why.
     """
     check_bytes(len(data))
-    sniff(data)
+    kind = sniff(data)
     try:
-        square = upright_square(data)
+        square = upright_square(data, kind)
         squares = [square]
         while squares[-1].width > SIZES[-1]:
             squares.append(squares[-1].shrink(2, 2).copy_memory())
@@ -67,8 +83,12 @@ def make_thumbnails(data: bytes) -> list[Encoded]:
         raise _refusal(error) from error
 
 
-def upright_square(data: bytes) -> Any:
+def upright_square(data: bytes, kind: str) -> Any:
     """Return the picture as the largest square: a decoded pyvips image, 8 bit sRGB, opaque.
+
+    Args:
+        data: the file.
+        kind: its format, as :func:`media.formats.sniff` calls it.
 
     Raises:
         Refusal: by the header, before a pixel is decoded.
@@ -76,15 +96,29 @@ def upright_square(data: bytes) -> Any:
     """
     header = pyvips.Image.new_from_buffer(data, "")
     check_shape(header.width, header.height)
-    profile = {"output_profile": "srgb"} if header.get_typeof("icc-profile-data") else {}
-    square = pyvips.Image.thumbnail_buffer(
-        data, SIZES[0], height=SIZES[0], crop="centre", option_string=STRICT, **profile
-    )
-    if square.interpretation != "srgb":
-        square = square.colourspace("srgb")
-    if square.hasalpha():
-        square = square.flatten(background=255)
-    return square.copy_memory()
+    whole = pyvips.Image.new_from_buffer(data, "", **STRICT, **shrinking(kind, header.width, header.height))
+    side = min(whole.width, whole.height)
+    strip = whole.crop((whole.width - side) // 2, 0, side, whole.height)
+    profile = {"output_profile": "srgb"} if whole.get_typeof("icc-profile-data") else {}
+    # Converts the profile and weighs colours by their opacity. As wide as the square, and as high as that makes it.
+    scaled = strip.thumbnail_image(SIZES[0], height=SIZES[0] * MAX_ASPECT, no_rotate=True, **profile)
+    if scaled.interpretation != "srgb":
+        scaled = scaled.colourspace("srgb")
+    if scaled.hasalpha():
+        scaled = scaled.flatten(background=255)
+    # All lines are decoded here, also those below the square: a picture that is cut short there is damaged too.
+    scaled = scaled.copy_memory()
+    return scaled.crop(0, (scaled.height - SIZES[0]) // 2, SIZES[0], SIZES[0]).autorot()
+
+
+def shrinking(kind: str, width: int, height: int) -> dict[str, float]:
+    """Return the options that make a loader shrink a picture of this size while it decodes, if it can."""
+    factor = min(width, height) / SIZES[0] / LEFT_TO_RESAMPLE
+    if kind == "JPEG":
+        return {"shrink": next((shrink for shrink in (8, 4, 2) if factor >= shrink), 1)}
+    if kind == "WebP":
+        return {"scale": min(1 / factor, 1)}
+    return {}
 
 
 def _webp(square: Any) -> Encoded:

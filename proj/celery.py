@@ -10,8 +10,8 @@ from kombu import Connection
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proj.settings")
 
 # Seconds that one try to publish may wait for a broker that accepts connections and never answers. A publish is tried
-# twice, because an idle connection may have gone stale: a web request pays less than two seconds, and only then.
-PUBLISH_TIMEOUT = 0.9
+# twice, because an idle connection may have gone stale: a web request pays about a second and a half, and only then.
+PUBLISH_TIMEOUT = 0.7
 
 
 class ShopCelery(Celery):

@@ -139,8 +139,13 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG  # development serves static files without collectstatic
 
-AVATAR_MAX_BYTES = 10 * 1024 * 1024
-# A whole upload is never held in memory: above 1 MB it goes to a temporary file as it arrives.
+# A whole upload is never held in memory: above 1 MB it goes to a temporary file as it arrives, and what goes beyond
+# the size of the largest picture is dropped.
+FILE_UPLOAD_HANDLERS = [
+    "media.uploads.CutOffHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
@@ -249,10 +254,9 @@ CELERY_TASK_RETRY_ON_WORKER_LOST = False  # the ledger sets it free, and buries 
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker takes what it can run, so that priorities hold
 CELERY_WORKER_DISABLE_PREFETCH = True  # and on Redis not even one more while all its processes are busy
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # they are redelivered: stop the first run
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = (
-    20  # seconds for running tasks to end at SIGTERM; the grace time is longer
-)
-CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+# SIGTERM lets running tasks end, however long that takes. SIGQUIT (or SIGTERM with REMAP_SIGTERM=SIGQUIT, for an
+# orchestrator that kills soon after) gives them so many seconds; what is cut off is delivered again.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000  # a leak of a library never grows for weeks
 # An event is a publish of its own, four of them a job: 45 % of what a worker's main process does, and 0.7 ms of CPU of
 # a job's 3.6. Flower asks for them while it watches, and so does `celery -A proj control enable_events`.

@@ -16,7 +16,9 @@ def files(settings, tmp_path: Path) -> Path:
         else {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
         for name, storage in settings.STORAGES.items()
     }
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are looked for when asked for: there is no build of them
+    # Static files are looked for when asked for, and where they are written: there is no build of them.
+    settings.WHITENOISE_AUTOREFRESH = True
+    settings.WHITENOISE_USE_FINDERS = True
     return tmp_path
 
 

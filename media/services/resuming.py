@@ -8,6 +8,8 @@ from media.models import Avatar
 
 # Processing takes a second; an honest backlog of minutes only gets a message twice, and the second does nothing.
 STUCK_AFTER = timedelta(minutes=5)
+# One sweep enqueues so many; there is another one in a minute.
+SWEEP = 1000
 # Started again for so long without an end, it never will.
 GIVE_UP_AFTER = timedelta(hours=24)
 # A refused upload is kept so long for whoever looks into the refusal.
@@ -21,7 +23,7 @@ def resume_stuck_avatars(older_than: timedelta = STUCK_AFTER) -> int:
         older_than: an avatar that moved later than this long ago is left alone.
 
     Returns:
-        How many were enqueued; those given up are not counted.
+        How many were enqueued, at most ``SWEEP``; those given up are not counted.
     """
     now = timezone.now()
     stuck = Avatar.objects.unfinished().filter(updated_at__lt=now - older_than)
@@ -32,7 +34,7 @@ def resume_stuck_avatars(older_than: timedelta = STUCK_AFTER) -> int:
         updated_at=now,
     )
     resumed = 0
-    for avatar_id in stuck.order_by("pk").values_list("pk", flat=True):
+    for avatar_id in stuck.order_by("pk").values_list("pk", flat=True)[:SWEEP]:
         with transaction.atomic():
             # Locked and asked again: two sweeps at once enqueue it once.
             avatar = stuck.select_for_update(skip_locked=True).filter(pk=avatar_id).first()

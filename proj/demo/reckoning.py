@@ -117,9 +117,7 @@ def check_jobs() -> Iterator[Check]:
         OrderStep.objects.filter(state__in=("queued", "running", "retrying")).count(),
     )
     yield Check("tasks that failed", 0, TaskResult.objects.filter(status="FAILURE").count())
-    yield Check(
-        "products oversold", 0, StockItem.objects.filter(reserved__gt=F("on_hand")).count()
-    )
+    yield Check("products oversold", 0, StockItem.objects.filter(reserved__gt=F("on_hand")).count())
 
 
 def _thumbnail_problems(avatar: Watched) -> Iterator[str]:

@@ -11,11 +11,31 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 # Asking every worker what it consumes costs a broadcast and a wait; a probe each second need not repeat it.
-CONSUMERS_MAX_AGE = 5.0
+ASK_EVERY = 5.0
 # How long workers have to answer. Those of one machine do in a few milliseconds.
 ANSWER_WITHIN = 1.0
+# A worker that is busy may miss one answer, or two; it has not gone.
+BELIEVED_FOR = 15.0
 
-_consumed: tuple[float, set[str]] = (0.0, set())
+
+class Consumers:
+    """Which queues have a worker, as the workers say."""
+
+    def __init__(self) -> None:
+        self._asked = -ASK_EVERY
+        self._heard: dict[str, float] = {}  # when each queue was last said to be consumed
+
+    def queues(self) -> set[str]:
+        """Return the names of the queues that a worker consumes."""
+        now = time.monotonic()
+        if now - self._asked >= ASK_EVERY:
+            self._asked = now
+            answers = current_app.control.inspect(timeout=ANSWER_WITHIN).active_queues() or {}
+            self._heard |= {queue["name"]: now for queues in answers.values() for queue in queues}
+        return {name for name, heard in self._heard.items() if now - heard < BELIEVED_FOR}
+
+
+consumers = Consumers()
 
 
 @never_cache
@@ -52,20 +72,9 @@ def check_consumers() -> None:
     Raises:
         LookupError: names the queues that nobody consumes.
     """
-    missing = {queue.name for queue in settings.CELERY_TASK_QUEUES} - consumed_queues()
+    missing = {queue.name for queue in settings.CELERY_TASK_QUEUES} - consumers.queues()
     if missing:
         raise LookupError(f"no worker consumes {', '.join(sorted(missing))}")
-
-
-def consumed_queues() -> set[str]:
-    """Return the names of the queues that live workers say they consume, at most five seconds old."""
-    global _consumed  # noqa: PLW0603  a cache of one value for the process
-    asked_at, names = _consumed
-    if not names or time.monotonic() - asked_at > CONSUMERS_MAX_AGE:
-        answers = current_app.control.inspect(timeout=ANSWER_WITHIN).active_queues() or {}
-        names = {queue["name"] for queues in answers.values() for queue in queues}
-        _consumed = (time.monotonic(), names)
-    return names
 
 
 CHECKS: dict[str, Callable[[], None]] = {

@@ -48,25 +48,27 @@ def server_account() -> pwd.struct_passwd | None:
 
 def open_way(path: Path) -> None:
     """Let the system user reach ``path``: add the traverse bit to the folders above it that lack one, and say so."""
-    for folder in path.resolve().parents:
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if not mode & OTHERS_PASS:
-            folder.chmod(mode | OTHERS_PASS)
-            say(f"chmod o+x {folder}: PostgreSQL runs as {NAME} and must pass through")
+    closed = [folder for folder in path.resolve().parents if not folder.stat().st_mode & OTHERS_PASS]
+    for folder in closed:
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | OTHERS_PASS)
+    if closed:
+        names = " ".join(f"'{folder}'" for folder in reversed(closed))
+        say(f"chmod o+x {names}: PostgreSQL runs as {NAME} and must pass through")
 
 
 def open_programs(root: Path) -> None:
     """Let the system user run the programs under ``root`` and read what they load.
 
-    An installation under umask 077 leaves them to root alone. The marker is the folder itself, opened last.
+    An installation under umask 077 leaves them to root alone. That the folder itself can be read is the sign that
+    all of it can: it is opened last.
     """
-    if root.stat().st_mode & OTHERS_PASS:
+    if root.stat().st_mode & OTHERS_READ:
         return
     for folder, _, files in os.walk(root, topdown=False):
         for file in (Path(folder, name) for name in files):
             _open_one(file)
         _open_one(Path(folder))
-    say(f"chmod -R o+rX {root}: PostgreSQL runs as {NAME}")
+    say(f"chmod -R o+rX '{root}': PostgreSQL runs as {NAME}")
 
 
 def _open_one(path: Path) -> None:

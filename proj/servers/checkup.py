@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django_celery_beat.models import PeriodicTask
 
-from proj.jobs.health import consumed_queues
+from proj.jobs.health import consumers
 from proj.queues import PURPOSES
 from proj.schedule import SCHEDULES
 from proj.servers.records import read_records
@@ -113,7 +113,7 @@ def check_broker() -> Finding:
 
 def check_consumers() -> Finding:
     try:
-        missing = set(PURPOSES) - consumed_queues()
+        missing = set(PURPOSES) - consumers.queues()
     except Exception as error:  # noqa: BLE001  whatever kombu and redis raise when there is no broker
         return Finding("consumers", False, type(error).__name__, "mend the broker first")
     detail = f"nobody consumes {', '.join(sorted(missing))}" if missing else "every queue has one"

@@ -16,7 +16,7 @@ from proj.servers.state import LOOPBACK, free_port
 from proj.servers.supervisor import LOOK_EVERY, Supervisor
 
 READY_SECONDS = 120  # a dozen Python processes start on two slow cores; 10 s on a laptop
-PREPARATION = ("migrate", "ensure_schedules", "load_sample")
+PREPARATION = (("migrate", "--verbosity=0"), ("ensure_schedules",), ("load_sample",))
 
 
 class System:
@@ -39,11 +39,11 @@ class System:
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Bring the database up to date and fill in what every installation has; ``say`` hears what is done."""
-        for command in PREPARATION:
+        for command, *arguments in PREPARATION:
             said = io.StringIO()
-            call_command(command, stdout=said, no_color=True)
-            lines = said.getvalue().strip().splitlines()
-            say(f"{command}: {lines[-1].strip() if lines else 'done'}")
+            call_command(command, *arguments, stdout=said, no_color=True)
+            first, _, _ = said.getvalue().partition("\n")
+            say(f"{command}: {first or 'done'}")
 
     def start(self, interrupted: Callable[[], bool]) -> None:
         """Start the processes and wait until the system says it is ready, or ``interrupted`` does.

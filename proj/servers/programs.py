@@ -34,9 +34,13 @@ class Programs(NamedTuple):
     def open_for(self, data: Path) -> None:
         """Let the user that runs the programs reach them and ``data``."""
         if self.user is not None:
+            wheel = self.folder.parent.parent
+            # Libraries that the programs load are put beside the package on Linux, inside it on macOS.
+            for part in (self.folder.parent, wheel.with_name(f"{wheel.name}.libs"), wheel / ".dylibs"):
+                if part.exists():
+                    open_programs(part)
+            open_way(self.folder.parent)
             open_way(data)
-            open_way(self.folder)
-            open_programs(self.folder.parent)
 
     def give(self, path: Path) -> None:
         """Make the user that runs the programs the owner of ``path``."""
@@ -53,6 +57,12 @@ class Programs(NamedTuple):
         return self._run(program, arguments).returncode == 0
 
     def _run(self, program: str, arguments: tuple[str | Path, ...]) -> subprocess.CompletedProcess[str]:
+        try:
+            return self._start(program, arguments)
+        except OSError as error:
+            raise ServerError(f"{program} cannot be run: {error}") from error
+
+    def _start(self, program: str, arguments: tuple[str | Path, ...]) -> subprocess.CompletedProcess[str]:
         # The person's PGPORT, PGDATA and the like are meant for other servers.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         user = self.user

@@ -5,7 +5,7 @@ from proj.jobs import health
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(monkeypatch):
-    monkeypatch.setattr(health, "_consumed", (0.0, set()))
+    monkeypatch.setattr(health, "consumers", health.Consumers())
 
 
 def test_healthz_asks_nobody(client):
@@ -16,7 +16,7 @@ def test_healthz_asks_nobody(client):
 
 @pytest.mark.django_db
 def test_readyz_names_the_queues_that_nobody_consumes(client, monkeypatch):
-    monkeypatch.setattr(health, "consumed_queues", lambda: {"critical", "default", "io"})
+    monkeypatch.setattr(health.consumers, "queues", lambda: {"critical", "default", "io"})
 
     response = client.get("/readyz")
 
@@ -29,7 +29,7 @@ def test_readyz_names_the_queues_that_nobody_consumes(client, monkeypatch):
 
 @pytest.mark.django_db
 def test_readyz_is_200_when_everything_is_there(client, monkeypatch):
-    monkeypatch.setattr(health, "consumed_queues", lambda: {"critical", "default", "io", "compute", "bulk"})
+    monkeypatch.setattr(health.consumers, "queues", lambda: {"critical", "default", "io", "compute", "bulk"})
 
     response = client.get("/readyz")
 
@@ -53,3 +53,22 @@ def test_readyz_tells_the_kind_of_a_failure_and_no_more(client, monkeypatch):
 def test_no_worker_at_all_is_an_answer_not_an_error():
     with pytest.raises(LookupError, match="no worker consumes bulk, compute, critical, default, io"):
         health.check_consumers()
+
+
+def test_a_worker_that_misses_one_answer_has_not_gone(monkeypatch):
+    clock = [100.0]
+    answers = [{"w": [{"name": "io"}]}, None, None, None]
+    monkeypatch.setattr(health.time, "monotonic", lambda: clock[0])
+    inspect = type("Inspect", (), {"active_queues": lambda self: answers.pop(0)})
+    monkeypatch.setattr(health.current_app.control, "inspect", lambda timeout: inspect())
+
+    def after(seconds):
+        clock[0] += seconds
+        return health.consumers.queues()
+
+    assert after(0) == {"io"}
+    assert after(4) == {"io"}
+    assert len(answers) == 3  # not asked again so soon
+    assert after(2) == {"io"}
+    assert after(8) == {"io"}
+    assert after(6) == set()

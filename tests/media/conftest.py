@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 
 from media import services
 from media.models import Avatar
-from media.sandbox import Sandbox
+from media.sandbox import Sandbox, sandbox
 from tests.factories import make_user
 
 
@@ -39,3 +39,12 @@ def own_sandbox() -> Iterator[Sandbox]:
     sandbox = Sandbox(patience=3)
     yield sandbox
     sandbox.close()
+
+
+@pytest.fixture
+def decodes(monkeypatch) -> Iterator[list[bytes]]:
+    """Every picture that is decoded from here on."""
+    seen: list[bytes] = []
+    decode = sandbox.make_thumbnails
+    monkeypatch.setattr(sandbox, "make_thumbnails", lambda data: seen.append(data) or decode(data))
+    return seen

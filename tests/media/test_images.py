@@ -157,6 +157,15 @@ def test_a_truncated_picture_is_refused(kind, share):
     assert refused(data[: int(len(data) * share)]) == "damaged"
 
 
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_picture_that_is_cut_short_below_its_square_is_refused(turn):
+    exif = Image.Exif()
+    exif[ORIENTATION] = turn
+    data = encode(Image.effect_noise((100, 600), 90).convert("RGB"), "JPEG", exif=exif)
+    assert len(make_thumbnails(data)) == 6
+    assert refused(data[: len(data) * 9 // 10]) == "damaged"
+
+
 def test_a_picture_is_judged_by_what_its_header_claims_before_a_pixel_is_read():
     assert refused(png_claiming(60_000, 60_000)) == "too_many_pixels"
     assert refused(png_claiming(2000, 100)) == "too_elongated"

@@ -2,12 +2,15 @@ import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from media import services
-from media.formats import MAX_BYTES
+from media.formats import MAX_BYTES, check_bytes
 from media.models import Avatar
+from media.uploads import CutOffHandler
+from media.wire import Refusal
 from tests.factories import make_user
 from tests.media.pictures import GREEN, RED, plain, served
 
@@ -77,6 +80,21 @@ def test_a_file_of_no_or_too_many_bytes_is_refused_on_the_spot(browser, data, wo
     assert response.status_code == 422
     assert words in text(response)
     assert not Avatar.objects.exists()
+
+
+def test_no_more_of_a_huge_file_reaches_the_disk_than_shows_that_it_is_too_large():
+    kept: list[int] = []
+
+    class Keeping(TemporaryFileUploadHandler):
+        def file_complete(self, file_size):
+            kept.append(file_size)
+            return super().file_complete(file_size)
+
+    request = RequestFactory().post(PROFILE, {"image": SimpleUploadedFile("me.png", b"x" * (3 * MAX_BYTES))})
+    request.upload_handlers = [CutOffHandler(request), Keeping(request)]
+    with request.FILES["image"] as file, pytest.raises(Refusal, match="larger than 10 MB"):
+        check_bytes(file.size)
+    assert MAX_BYTES < kept[0] <= MAX_BYTES + 64 * 1024
 
 
 def test_sending_no_file_asks_for_one(browser):

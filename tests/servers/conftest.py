@@ -40,14 +40,15 @@ def run(var_dir: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
-            cwd=BASE_DIR,
-            env=bare_environment(VAR_DIR=str(var_dir), PYTHONUNBUFFERED="1", **environment),
-            stdout=(var_dir / f"output {len(started)}").open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with (var_dir / f"output {len(started)}").open("w") as said:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=BASE_DIR,
+                env=bare_environment(VAR_DIR=str(var_dir), PYTHONUNBUFFERED="1", **environment),
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         started.append(process)
         return process
 

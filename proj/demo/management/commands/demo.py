@@ -1,4 +1,5 @@
 import os
+import signal
 import threading
 import time
 from argparse import ArgumentParser
@@ -45,6 +46,10 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, port: int, orders: int, seconds: int, **_options: Any) -> None:
         self.console = Console()
         logs = settings.VAR_DIR / "log"
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(
+                number, signal.default_int_handler
+            )  # they end it as Ctrl-C does: with everything stopped
         with OneAtATime(settings.VAR_DIR) as mine:
             if not mine:
                 raise CommandError(f"Another demo is running on {settings.VAR_DIR}.")
@@ -53,6 +58,8 @@ class Command(BaseCommand):
                     wrong = self._act(system, orders, seconds)
             except (ServerError, ShopError, OSError) as error:
                 raise CommandError(f"{error}\nLogs: {logs}") from error
+            except KeyboardInterrupt as interrupt:
+                raise CommandError("Interrupted: everything is stopped.", returncode=130) from interrupt
         if wrong:
             names = "; ".join(check.name for check in wrong)
             raise CommandError(f"It does not add up: {names}\nLogs: {logs}")
