@@ -15,6 +15,7 @@ from proj.demo.client import ShopError
 from proj.demo.provider import Charge
 from proj.demo.sample import SampleOrder, SampleProduct
 from proj.demo.shoppers import Watched
+from proj.jobs.models import Job
 
 SIZES = (512, 256, 128, 64, 32)
 DECLINING = "pm_card_chargeDeclined"  # how the test cards that are declined begin
@@ -75,6 +76,9 @@ def check_money(orders: Sequence[Watched], charges: Sequence[Charge]) -> Iterato
     completed = [order.document for order in orders if order.status == Status.COMPLETED]
     due = sum(document["amount"] for document in completed)
     yield Check("charges at the provider", len(completed), len(charges))
+    order_of = dict(PaymentAttempt.objects.exclude(provider_ref=None).values_list("provider_ref", "order_id"))
+    times = Counter(order_of.get(charge.reference, charge.reference) for charge in charges)
+    yield Check("orders charged twice", 0, sum(number > 1 for number in times.values()))
     yield Check("pence at the provider", due, sum(charge.amount for charge in charges))
     ours = PaymentAttempt.objects.filter(state=AttemptState.SUCCEEDED, order__status=Status.COMPLETED)
     matched = set(charges) ^ {Charge(*row) for row in ours.values_list("provider_ref", "amount", "currency")}
@@ -107,7 +111,7 @@ def check_avatars(avatars: Sequence[Watched]) -> Iterator[Check]:
 
 
 def check_jobs() -> Iterator[Check]:
-    """Look for a result of every step that ran, and for work that is stuck."""
+    """Look for a result of every step that ran, and for work that was lost or is stuck."""
     ran = set(OrderStep.objects.filter(state__in=RAN).exclude(task_id="").values_list("task_id", flat=True))
     succeeded = set(TaskResult.objects.filter(status="SUCCESS").values_list("task_id", flat=True))
     yield Check("steps without a stored result", 0, len(ran - succeeded))
@@ -116,6 +120,7 @@ def check_jobs() -> Iterator[Check]:
         0,
         OrderStep.objects.filter(state__in=("queued", "running", "retrying")).count(),
     )
+    yield Check("jobs lost: still owed, or dead", 0, Job.objects.count())
     yield Check("tasks that failed", 0, TaskResult.objects.filter(status="FAILURE").count())
     yield Check("products oversold", 0, StockItem.objects.filter(reserved__gt=F("on_hand")).count())
 

@@ -77,6 +77,6 @@ def _ask_workers() -> tuple[bool, frozenset[str] | None]:
     """Ask whether the broker is there, and which queues the workers behind it take from."""
     try:
         health.check_broker()
-        return True, frozenset(health.consumed_queues())
+        return True, frozenset(health.consumers.queues())
     except Exception:  # noqa: BLE001  whatever it is, it keeps messages from arriving
         return False, None
