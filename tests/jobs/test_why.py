@@ -124,7 +124,7 @@ def test_an_unknown_job_is_told_with_what_may_be_the_reason():
 def workers(db, monkeypatch):
     """Workers on the default queue, and a bell that rings in rows only."""
     monkeypatch.setattr(health, "check_broker", lambda: None)
-    monkeypatch.setattr(health, "consumed_queues", lambda: {"default"})
+    monkeypatch.setattr(health.consumers, "queues", lambda: {"default"})
     monkeypatch.setattr(bell, "ring_on_commit", lambda message: None)
     monkeypatch.setattr(bell, "is_silent", lambda: False)
 

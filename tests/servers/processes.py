@@ -14,8 +14,12 @@ from proj.servers.records import MARK, running
 
 
 def output(var_dir: Path, number: int = 0) -> str:
-    """What the command started as the ``number``-th has printed so far."""
-    return (var_dir / f"output {number}").read_text()
+    """What the command started as the ``number``-th has printed so far, and what went wrong in the web server."""
+    said = (var_dir / f"output {number}").read_text()
+    for log in var_dir.rglob("web.log"):
+        _, traceback, error = log.read_text().partition("Traceback")
+        said += traceback + error[:5000]
+    return said
 
 
 def bare_environment(**more: str) -> dict[str, str]:
