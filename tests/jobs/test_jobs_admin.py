@@ -148,8 +148,9 @@ def test_the_page_of_a_job_says_everything_about_it(client, operator):
 
     assert "It is dead after 1 attempt: Permanent: order 42 is refused." in page
     assert "&quot;args&quot;: [\n    42\n  ]" in page
-    assert "FAILURE, with its traceback" in page
+    assert ">FAILURE</a>" in page
     assert 'name="action" value="retry"' in page
+    assert 'name="action" value="bury"' not in page  # it has failed already
 
 
 def test_a_job_is_not_edited_added_or_deleted(client, admin_user):

@@ -101,6 +101,11 @@ def running(**fields):
             "It is dead after 3 attempts: ValueError: no. It is kept as it was sent, and can be retried.",
         ),
         (
+            {"job": job(state=State.DEAD, error="Buried: wrong price")},
+            Code.DEAD,
+            "It is dead and has never run: Buried: wrong price. It is kept as it was sent, and can be retried.",
+        ),
+        (
             {"result": TaskResult(status="SUCCESS", date_done=NOW - timedelta(hours=30))},
             Code.FINISHED,
             f"It has ended: succeeded, 30 hours ago, at {NOW - timedelta(hours=30):%Y-%m-%d %H:%M:%S} UTC.",
