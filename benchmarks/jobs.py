@@ -38,7 +38,7 @@ from proj.servers.lifetime import provide  # noqa: E402
 PLAIN = {"DJANGO_SETTINGS_MODULE": "benchmarks.job_runtimes.plain_settings"}
 #: The module of each, and its environment.
 RUNTIMES = {
-    "ours": ("ours", {"DJANGO_SETTINGS_MODULE": "proj.settings", "CELERY_VISIBILITY_TIMEOUT": "3600"}),
+    "ours": ("ours", {"DJANGO_SETTINGS_MODULE": "proj.settings", "CELERY_VISIBILITY_TIMEOUT": "3600", "DEBUG": "0"}),
     "stock": ("stock", {**PLAIN, "BENCH_BACKEND": "django-db"}),
     "no results": ("stock", PLAIN),
     "procrastinate": ("procrastinated", PLAIN),

@@ -15,13 +15,19 @@ PUBLISH_TIMEOUT = 0.7
 
 
 class ShopCelery(Celery):
-    """Celery with connections for publishing that give up sooner than those of a consumer."""
+    """Celery whose publishing gives up sooner than its consuming, and records together what is sent together."""
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Connection:
         patience = {"socket_timeout": PUBLISH_TIMEOUT, "socket_connect_timeout": PUBLISH_TIMEOUT}
         options["transport_options"] = {**patience, **(options.get("transport_options") or {})}
         connection: Connection = super().connection_for_write(url, **options)
         return connection
+
+    def producer_or_acquire(self, producer: Any = None) -> Any:
+        """Return a context with a producer; that of :meth:`LedgerAMQP.gathering`, unless the caller has one already."""
+        acquired = super().producer_or_acquire(producer)
+        amqp: Any = self.amqp
+        return acquired if producer is not None else amqp.gathering(acquired)
 
 
 app = ShopCelery(

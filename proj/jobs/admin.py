@@ -24,13 +24,14 @@ from proj.jobs.selecting import batches
 from proj.jobs.why import why
 
 _SHOWN = 80  # characters of an error in the list
+_SHORT = 8  # of an id: enough to tell two of them apart
 
 
 @admin.register(Job)
 class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """Everything is read from the ledger, and written by it alone."""
 
-    list_display = ["id", "task", "shown_state", "queue", "about", "age", "attempt", "short_error"]
+    list_display = ["task", "short_id", "shown_state", "queue", "about", "short_error", "attempt", "age"]
     list_filter = [StateFilter, QueueFilter, TaskFilter]
     search_fields = ["id"]  # for the box; see get_search_results
     search_help_text = (
@@ -41,6 +42,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     list_per_page = 50
     list_select_related = False
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each would count the table
     paginator = CappedPaginator
     actions = ["retry", "cancel", "bury"]
     fieldsets = [
@@ -67,6 +69,10 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     ) -> tuple[QuerySet[Job], bool]:
         term = search_term.strip().replace("\0", "")
         return (search(queryset, term) if term else queryset), False
+
+    @admin.display(description="id")
+    def short_id(self, job: Job) -> str:
+        return format_html('<span title="{}">{}</span>', job.pk, job.pk[:_SHORT])
 
     @admin.display(description="state")
     def shown_state(self, job: Job) -> str:
@@ -107,7 +113,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
         if found is None:
             return "none yet"
         url = reverse("admin:django_celery_results_taskresult_change", args=[found.pk])
-        return format_html('<a href="{}">{}, with its traceback</a>', url, found.status)
+        return format_html('<a href="{}">{}</a>', url, found.status)
 
     def get_urls(self) -> list[URLPattern]:
         follow = self.admin_site.admin_view(self.follow_subject)
@@ -140,7 +146,11 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
-        context |= {"may_operate": self.has_operate_permission(request), "operations": list(ACTIONS)}
+        job: Job = context["original"]
+        possible = [
+            name for name, action in ACTIONS.items() if Job.objects.filter(action.among, pk=job.pk).exists()
+        ]
+        context |= {"operations": possible if self.has_operate_permission(request) else []}
         return super().render_change_form(request, context, *args, **options)
 
     # --- what is done -------------------------------------------------------------------------------------------------

@@ -81,19 +81,19 @@ class _RingOnCommit(list[Message]):
         ring(self)
 
 
-def ring_on_commit(message: Message) -> None:
-    """Publish a message when the current transaction is committed; at once when there is none.
+def ring_on_commit(messages: Sequence[Message]) -> None:
+    """Publish messages when the current transaction is committed; at once when there is none.
 
     The messages of one transaction leave together. Those of a savepoint that is rolled back do not leave: Django
     forgets the functions of that savepoint, so each stack of savepoints has one of its own.
     """
     if not connection.in_atomic_block:
-        ring([message])
+        ring(messages)
         return
     savepoints = set(connection.savepoint_ids)
     if connection.run_on_commit:
         registered_in, hook, _ = connection.run_on_commit[-1]
         if isinstance(hook, _RingOnCommit) and registered_in == savepoints:
-            hook.append(message)
+            hook.extend(messages)
             return
-    transaction.on_commit(_RingOnCommit([message]), robust=True)
+    transaction.on_commit(_RingOnCommit(messages), robust=True)

@@ -176,7 +176,7 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
         ring = message.is_due and not bell.is_silent()
         ledger.retry(claim, message, error=error, ring=ring)
         if ring:
-            bell.ring_on_commit(message)
+            bell.ring_on_commit([message])
 
     def _record_held(self, claim: ledger.Claim) -> None:
         for write in claim.held:

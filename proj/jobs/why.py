@@ -57,10 +57,14 @@ def explain(facts: Facts) -> Explanation:
         case State.RUNNING:
             return _explain_running(job, facts)
         case State.DEAD:
-            tries = f"{job.attempt} attempt{'' if job.attempt == 1 else 's'}"
+            after = (
+                f"after {job.attempt} attempt{'' if job.attempt == 1 else 's'}"
+                if job.attempt
+                else "and has never run"
+            )
             return Explanation(
                 Code.DEAD,
-                f"It is dead after {tries}: {_full_stop(job.error)} It is kept as it was sent, and can be retried.",
+                f"It is dead {after}: {_full_stop(job.error)} It is kept as it was sent, and can be retried.",
             )
         case _:
             return _explain_queued(job, facts)

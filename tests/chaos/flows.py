@@ -115,9 +115,16 @@ def ask(flow: str, case: str, **options: Any) -> None:
         FLOWS[flow](case, **options)
 
 
-def ask_one_by_one(cases: list[str]) -> None:
-    """Be a web server with several requests, and say how many seconds each took."""
+def ask_one_by_one(cases: list[str], *, at_once: bool = False) -> None:
+    """Be a web server with several requests, and say how many seconds each took.
+
+    ``at_once``: without a transaction around what is asked.
+    """
     for case in cases:
         began = time.monotonic()
-        ask("single", case)
+        if at_once:
+            run("INSERT INTO chaos_promise (case_name, flow) VALUES (%s, 'single')", [case])
+            single(case)
+        else:
+            ask("single", case)
         effects().write("answer", case=case, seconds=time.monotonic() - began)

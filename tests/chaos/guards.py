@@ -13,7 +13,7 @@ from celery.exceptions import NotRegistered
 from django_celery_beat.models import PeriodicTask
 from django_celery_results.backends import DatabaseBackend
 
-from proj.jobs import backend, bell, firing, ledger, task
+from proj.jobs import backend, bell, endings, firing, ledger, task
 from proj.jobs.backend import LedgerBackend
 from proj.jobs.dispatcher import Dispatcher
 from proj.jobs.ledger.statements import run
@@ -97,12 +97,7 @@ def _losses() -> None:
 def _outcome() -> None:
     """A database that is away when an outcome is to be stored is an error like any other."""
 
-    def conclude(_: Any, claim: ledger.Claim, write: Callable[[], None], **__: Any) -> None:
-        with backend.transaction.atomic():
-            write()
-        claim.over = True
-
-    LedgerBackend._conclude = conclude  # type: ignore[method-assign]
+    endings.insist = lambda write, **_: write()
 
 
 def _quiet() -> None:

@@ -1,7 +1,10 @@
 """One system under test: a database, a broker of its own, proxies in front of both, and the processes between."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -9,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import redis
 from django.conf import settings
 from django.db import connection
+from django_celery_beat.models import PeriodicTask
 
 from proj.jobs.ledger.statements import run
 from proj.servers.redis import Redis
@@ -115,6 +119,8 @@ class Stage:
         for armed in (self.folder / "armed").iterdir():
             armed.unlink()
         self.settled_at.clear()
+        self.effects.path.unlink(missing_ok=True)
+        PeriodicTask.objects.all().delete()
         run(f"TRUNCATE chaos_promise, chaos_business, {LEDGER} CASCADE")
 
     def _ways(self, *, through: Iterable[str] = (), **how: Any) -> dict[str, Any]:
@@ -125,6 +131,12 @@ class Stage:
         if "database" in through:
             how["database"] = {"HOST": "127.0.0.1", "PORT": self.database.port}
         return how
+
+    @staticmethod
+    def kill_child(pid: int) -> None:
+        """Kill one process of a pool, if it is still there."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     # --- what became of it -------------------------------------------------------------------------------------------
 

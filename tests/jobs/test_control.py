@@ -2,6 +2,7 @@
 
 import pytest
 from celery import chord, current_app, states
+from celery.app.control import Control
 from celery.exceptions import ChordError, TaskRevokedError
 from celery.result import AsyncResult
 from django.db import transaction
@@ -22,7 +23,9 @@ def told(monkeypatch):
     """What was broadcast to the workers; nobody is there to hear it, nor the bell."""
     broadcasts = []
     monkeypatch.setattr(
-        LedgerControl, "broadcast", lambda self, command, **options: broadcasts.append((command, options))
+        Control,
+        "broadcast",
+        lambda self, command, arguments=None, *_, **__: broadcasts.append((command, arguments)),
     )
     with without_broker():
         yield broadcasts
@@ -73,6 +76,18 @@ def test_many_are_cancelled_at_once(told):
     assert told == []
 
 
+def test_the_command_line_of_celery_reaches_the_ledger_too(told):
+    waiting, first = add.delay(1), claimed(add, 2)
+
+    assert current_app.control.broadcast("revoke", {"task_id": [waiting.id]}, reply=True) == []
+    current_app.control.broadcast("terminate", {"signal": "KILL", "task_id": [first.id]})
+    current_app.control.broadcast("ping")
+
+    assert waiting.state == states.REVOKED
+    assert Job.objects.get().cancel_requested
+    assert told == [("terminate", {"signal": "KILL", "task_id": [first.id]}), ("ping", None)]
+
+
 def test_a_cancelled_dead_job_is_forgotten(told):
     job = refuse.delay(1)
     drain()
@@ -86,9 +101,7 @@ def test_a_cancelled_dead_job_is_forgotten(told):
 def test_what_the_ledger_does_not_know_is_broadcast_as_ever(told):
     AsyncResult("unknown").revoke(terminate=True, signal="SIGKILL")
 
-    [(command, options)] = told
-    assert command == "revoke"
-    assert options["arguments"] == {"task_id": ["unknown"], "terminate": True, "signal": "SIGKILL"}
+    assert told == [("revoke", {"task_id": ["unknown"], "terminate": True, "signal": "SIGKILL"})]
 
 
 def test_a_wish_that_is_rolled_back_was_none(told):
@@ -136,7 +149,7 @@ def test_a_running_job_is_asked_to_stop_and_killed_only_when_that_is_asked_for(t
     assert told == []
 
     job.revoke(terminate=True)
-    assert [options["arguments"]["task_id"] for _, options in told] == [[job.id]]
+    assert told == [("revoke", {"task_id": [job.id], "terminate": True, "signal": None})]
 
 
 def test_a_job_that_was_asked_to_stop_and_lost_its_worker_does_not_run_again(told):

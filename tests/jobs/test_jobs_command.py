@@ -3,13 +3,13 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from celery.app.control import Control
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from proj.jobs import facts, ledger, selecting
-from proj.jobs.control import LedgerControl
 from proj.jobs.models import Job, State
 from proj.jobs.testing import drain, without_broker
 from tests.jobs.probes import add, busy, refuse
@@ -288,19 +288,19 @@ def test_what_is_dead_is_dropped_when_that_is_said():
 
 def test_only_those_that_run_are_terminated(monkeypatch):
     told = []
-    monkeypatch.setattr(LedgerControl, "broadcast", lambda self, command, **options: told.append(options))
+    monkeypatch.setattr(Control, "broadcast", lambda self, *call: told.append(call))
     waiting, running = add.delay(1), claimed(add, 2)
 
     jobs("cancel", waiting.id, running.id, "--yes", "--terminate")
 
-    assert [options["arguments"] for options in told] == [{"task_id": [running.id], "terminate": True}]
+    assert told == [("revoke", {"task_id": [running.id], "terminate": True})]
 
 
 def test_a_broker_that_is_away_is_told_and_the_wish_stays(monkeypatch):
     def away(*_args, **_options):
         raise OperationalError("refused")
 
-    monkeypatch.setattr(LedgerControl, "broadcast", away)
+    monkeypatch.setattr(Control, "broadcast", away)
     running = claimed(add, 2)
 
     _, err = jobs("cancel", running.id, "--terminate")

@@ -66,11 +66,11 @@ def running(**fields):
         ),
         ({"job": job(), "consumed": frozenset({"io"})}, Code.BEHIND, "It is the next in io."),
         ({"job": job(), "ahead": 1}, Code.BEHIND, "It waits in io, behind 1 other."),
-        ({"job": job(), "ahead": 3700}, Code.BEHIND, "It waits in io, behind 3,700 others."),
+        ({"job": job(), "ahead": 370}, Code.BEHIND, "It waits in io, behind 370 others."),
         (
             {"job": job(), "ahead": facts.MOST_AHEAD},
             Code.BEHIND,
-            "It waits in io, behind more than 10,000 others.",
+            "It waits in io, behind more than 1,000 others.",
         ),
         (
             {"job": running(deadline=NOW + timedelta(seconds=75))},
@@ -99,6 +99,11 @@ def running(**fields):
             {"job": job(state=State.DEAD, attempt=3, error="ValueError: no")},
             Code.DEAD,
             "It is dead after 3 attempts: ValueError: no. It is kept as it was sent, and can be retried.",
+        ),
+        (
+            {"job": job(state=State.DEAD, error="Buried: wrong price")},
+            Code.DEAD,
+            "It is dead and has never run: Buried: wrong price. It is kept as it was sent, and can be retried.",
         ),
         (
             {"result": TaskResult(status="SUCCESS", date_done=NOW - timedelta(hours=30))},

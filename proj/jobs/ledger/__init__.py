@@ -37,13 +37,14 @@ from proj.jobs.ledger.operating import (
     replay,
     revoke,
 )
-from proj.jobs.ledger.recording import record, unring
+from proj.jobs.ledger.recording import Entry, record, unring
 from proj.jobs.ledger.ringing import Orphan, due, lost, now, orphans, rescue, waiting
 
 __all__ = [
     "Cancelled",
     "Claim",
     "Dropped",
+    "Entry",
     "Fenced",
     "NotOwed",
     "Orphan",

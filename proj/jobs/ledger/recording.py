@@ -1,56 +1,77 @@
 """Writing down what is owed, in the caller's transaction."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from proj.jobs.failpoints import failpoint
-from proj.jobs.ledger.statements import as_json, count, run
+from proj.jobs.ledger.statements import as_json, run, run_prepared
 from proj.jobs.message import Message
 
 _RECORD = """
     INSERT INTO jobs_job (id, task, queue, priority, message, subject, state, attempt, available_at, published_at,
                           worker, cancel_requested, error, losses)
-    SELECT %s, %s, %s, %s, %s::jsonb, %s, 'queued', 0, coalesce(%s, clock_timestamp()),
-           CASE WHEN %s THEN clock_timestamp() END, '', false, '', 0
+    SELECT id, task, queue, priority, message, subject, 'queued', 0, coalesce(eta, clock_timestamp()),
+           CASE WHEN ring THEN clock_timestamp() END, '', false, '', 0
+      FROM ROWS FROM (jsonb_to_recordset(%s) AS (id text, task text, queue text, priority smallint, message jsonb,
+                                                 subject text, eta timestamptz, ring boolean))
+           WITH ORDINALITY AS owed (id, task, queue, priority, message, subject, eta, ring, position)
      WHERE NOT EXISTS (SELECT FROM django_celery_results_taskresult
-                        WHERE task_id = %s AND status IN ('SUCCESS', 'REVOKED'))
-    ON CONFLICT (id) DO NOTHING
+                        WHERE task_id = owed.id AND status IN ('SUCCESS', 'REVOKED'))
+     ORDER BY position
+    ON CONFLICT (id) DO UPDATE
+       SET task = excluded.task, queue = excluded.queue, priority = excluded.priority, message = excluded.message,
+           subject = excluded.subject, state = 'queued', available_at = excluded.available_at,
+           published_at = excluded.published_at, error = '', losses = 0, cancel_requested = false, progress = NULL
+     WHERE jobs_job.state = 'dead'
+    RETURNING id
 """
 
 
-def record(message: Message, *, subject: str = "", ring: bool) -> bool:
-    """Write a message down as owed, in the caller's transaction if there is one.
+class Entry(NamedTuple):
+    """What is to be recorded."""
+
+    message: Message
+    subject: str  # what it is about, such as "order:42"; or empty
+    # Whether the caller rings the bell for it after the commit. A caller that dies before it does leaves a row that says
+    # it was rung: the dispatcher finds that the broker has fewer messages than it should.
+    ring: bool
+
+
+def record(entries: Sequence[Entry]) -> set[str]:
+    """Write messages down as owed, all in one statement, in the caller's transaction if there is one.
 
     An id that is owed already, that succeeded or was cancelled, is not written again: the second message of a step that
     was delivered twice changes nothing. One that failed while nothing is owed never ran: the step before it failed,
-    and now was replayed and succeeded.
+    and now was replayed and succeeded. One that is dead is owed again, as it is sent now.
 
     Args:
-        message: what is owed.
-        subject: what it is about, such as ``"order:42"``.
-        ring: whether the caller rings the bell for it after the commit. A caller that dies before it does leaves a row
-            that says it was rung: the dispatcher finds that the broker has fewer messages than it should.
+        entries: what, each under an id of its own.
 
     Returns:
-        Whether it was written.
+        The ids that were written.
 
     """
     failpoint("record")
-    written = count(
-        _RECORD,
-        [
-            message.id,
-            message.task,
-            message.queue,
-            message.priority,
-            as_json(message.content),
-            subject,
-            message.eta,
-            ring,
-            message.id,
-        ],
-    )
+    rows_by_id = {
+        entry.message.id: _row(entry) for entry in reversed(entries)
+    }  # of two under one id, the first
+    _, rows = run_prepared(_RECORD, [as_json(list(reversed(rows_by_id.values())))])
     failpoint("recorded")
-    return written == 1
+    return {row[0] for row in rows}
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    message = entry.message
+    return {
+        "id": message.id,
+        "task": message.task,
+        "queue": message.queue,
+        "priority": message.priority,
+        "message": message.content,
+        "subject": entry.subject,
+        "eta": message.eta.isoformat() if message.eta else None,
+        "ring": entry.ring,
+    }
 
 
 def unring(ids: Sequence[str]) -> None:
