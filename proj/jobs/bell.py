@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from celery import current_app
 from django.db import connection, transaction
-from kombu.exceptions import BatchPublishError, OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # older stubs
 
 from proj.jobs import ledger
 from proj.jobs.failpoints import failpoint
@@ -55,15 +55,7 @@ def ring(messages: Sequence[Message]) -> bool:
     """
     failpoint("publish")
     try:
-        if is_silent():
-            raise OperationalError("the broker did not answer a moment ago")
-        with current_app.producer_or_acquire() as producer:
-            if len(messages) == 1:
-                messages[0].publish(producer, retry=True, retry_policy=_RETRY)
-            else:
-                with producer.batch(max_size=BATCH):
-                    for message in messages:
-                        message.publish(producer)
+        _publish(messages)
     except (OperationalError, BatchPublishError, OSError) as error:
         if not is_silent():
             note_absence(error)
@@ -72,6 +64,18 @@ def ring(messages: Sequence[Message]) -> bool:
     note_presence()
     failpoint("published")
     return True
+
+
+def _publish(messages: Sequence[Message]) -> None:
+    if is_silent():
+        raise OperationalError("the broker did not answer a moment ago")
+    with current_app.producer_or_acquire() as producer:
+        if len(messages) == 1:
+            messages[0].publish(producer, retry=True, retry_policy=_RETRY)
+        else:
+            with producer.batch(max_size=BATCH):
+                for message in messages:
+                    message.publish(producer)
 
 
 class _RingOnCommit(list[Message]):
@@ -92,7 +96,7 @@ def ring_on_commit(messages: Sequence[Message]) -> None:
         return
     savepoints = set(connection.savepoint_ids)
     if connection.run_on_commit:
-        registered_in, hook, _ = connection.run_on_commit[-1]
+        registered_in, hook = connection.run_on_commit[-1][:2]
         if isinstance(hook, _RingOnCommit) and registered_in == savepoints:
             hook.extend(messages)
             return

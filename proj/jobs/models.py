@@ -82,7 +82,8 @@ class Chord(models.Model):
     size = models.IntegerField(null=True)  # header tasks; null until Celery has counted them
     added = models.IntegerField(default=0)  # header tasks that joined while the chord ran
     done = models.IntegerField(default=0)
-    structure = models.TextField(null=True)  # the header's result tree, when it is more than a list
+    # The tree of the header's results; null when it is only a list.
+    structure = models.TextField(null=True)  # noqa: DJ001
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

@@ -90,7 +90,9 @@ class JobTask(Task[Any, Any]):
             Reject: the database is away; the message goes back to its queue.
 
         """
-        request = self.request
+        request: Any = (
+            self.request
+        )  # the stubs are older than some of its attributes, and ours are not in them
         if not request.get(HEADER) or request.is_eager:
             return  # from outside, or called directly: plain Celery
         claim = partial(
@@ -110,7 +112,7 @@ class JobTask(Task[Any, Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the body; around it, decide what becomes of the messages that the task sends in its own place."""
-        request = self.request
+        request: Any = self.request
         if request.called_directly or request.get("entered"):  # the task calls itself, as a function
             return super().__call__(*args, **kwargs)
         request.entered = True

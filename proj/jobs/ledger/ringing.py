@@ -25,11 +25,13 @@ def due(limit: int) -> list[Message]:
 
     Rows that another dispatcher has in hand are passed over. Died before it rang: see :func:`lost`.
     """
+    # Not clock_timestamp(), which may change from row to row: the index could not be asked, and every job that waits for
+    # its time would be looked at (a million: 0.5 s each second, not 0.1 ms).
     rows = run(
         f"""
         UPDATE jobs_job SET published_at = clock_timestamp()
          WHERE id IN (SELECT id FROM jobs_job
-                       WHERE state = 'queued' AND published_at IS NULL AND available_at <= clock_timestamp()
+                       WHERE state = 'queued' AND published_at IS NULL AND available_at <= statement_timestamp()
                        ORDER BY available_at LIMIT %s FOR UPDATE SKIP LOCKED)
         RETURNING {_MESSAGE}
         """,  # noqa: S608  constants
@@ -56,12 +58,13 @@ def waiting(limits: dict[str, int], before: datetime, delivered: Collection[str]
         delivered: ids that a worker took from the broker a moment ago, and may be about to claim.
 
     """
+    # The order is for the planner: without it, a queue that is most of the table is read from end to end.
     rows = run(
         """
         SELECT queue, (SELECT count(*)
                          FROM (SELECT 1 FROM jobs_job
                                 WHERE state = 'queued' AND jobs_job.queue = asked.queue AND published_at < %s
-                                  AND id <> ALL(%s) LIMIT asked.most) AS counted)
+                                  AND id <> ALL(%s) ORDER BY published_at LIMIT asked.most) AS counted)
           FROM unnest(%s::text[], %s::int[]) AS asked (queue, most)
         """,
         [before, list(delivered), list(limits), list(limits.values())],
