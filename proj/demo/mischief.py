@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from celery import current_app
+from django.conf import settings
+from redis import Redis
 
 from proj.servers.launch import System
 
@@ -43,6 +44,6 @@ class Mischief:
         self._say(f"mischief: the worker {VICTIM!r} was killed with kill -9, with all that it had in hand")
 
     def _wipe_redis(self) -> None:
-        with current_app.connection_for_write() as connection:
-            connection.default_channel.client.flushall()
+        with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
+            redis.flushall()
         self._say("mischief: Redis was wiped: every message that was waiting is gone")
