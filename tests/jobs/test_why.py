@@ -1,7 +1,6 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from proj.jobs import bell, facts, health, ledger, operations
@@ -11,7 +10,7 @@ from proj.jobs.testing import drain, without_broker
 from proj.jobs.why import Code, explain, why
 from tests.jobs.probes import add, busy, refuse
 
-NOW = timezone.now().replace(microsecond=0)
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)  # fixed: it is part of the tests' names
 AT = f"{NOW:%Y-%m-%d %H:%M:%S} UTC"
 
 
