@@ -48,14 +48,14 @@ def note_presence() -> None:
     _away = False
 
 
-def ring(messages: Sequence[Message]) -> bool:
+def ring(messages: Sequence[Message], producer: Producer | None = None) -> bool:
     """Publish messages, many of them in one round trip; return whether the broker took them.
 
     Those it did not take, or may not have taken, are noted as not rung. One that is published twice is claimed once.
     """
     failpoint("publish")
     try:
-        _publish(messages)
+        _publish(messages, producer)
     except (OperationalError, BatchPublishError, OSError) as error:
         if not is_silent():
             note_absence(error)
@@ -66,10 +66,10 @@ def ring(messages: Sequence[Message]) -> bool:
     return True
 
 
-def _publish(messages: Sequence[Message]) -> None:
+def _publish(messages: Sequence[Message], held: Producer | None) -> None:
     if is_silent():
         raise OperationalError("the broker did not answer a moment ago")
-    with current_app.producer_or_acquire() as producer:
+    with current_app.producer_or_acquire(held) as producer:
         if len(messages) == 1:
             messages[0].publish(producer, retry=True, retry_policy=_RETRY)
         else:

@@ -1,10 +1,12 @@
 """What tasks are given, say and return, where PostgreSQL or JSON takes less than Python."""
 
+import logging
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
 from celery import chain, states
 from celery.result import AsyncResult
 from django_celery_results.models import TaskResult
@@ -14,6 +16,14 @@ from tests.jobs.inline import follow, raising, stored, the_job
 
 UNPRINTABLE = "a\0b\ud800"
 LEGIBLE = "a\N{REPLACEMENT CHARACTER}b?"
+
+
+@pytest.fixture(autouse=True)
+def _unlogged():
+    """A test process hands its log on to another one, and ends if half a character is in it."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def test_an_error_that_postgresql_cannot_hold_is_buried_in_words_that_it_can(worker, bound):
