@@ -25,6 +25,22 @@ class Dropped(NamedTuple):
     message: dict[str, Any]
 
 
+def _ended(status: str, source: str) -> str:
+    """Return the INSERT that stores, for jobs which end without having been run, how they ended."""
+    return f"""
+            INSERT INTO django_celery_results_taskresult
+                   (task_id, task_name, task_args, task_kwargs, status, content_type, content_encoding, result, meta,
+                    date_created, date_done)
+            SELECT id, task, to_json(message #>> '{{headers,argsrepr}}'), to_json(message #>> '{{headers,kwargsrepr}}'),
+                   '{status}', 'application/json', 'utf-8', %s,
+                   json_build_object('children', '[]'::json, 'subject', subject), created_at, clock_timestamp()
+              FROM {source}
+            ON CONFLICT (task_id) DO UPDATE
+               SET status = excluded.status, result = excluded.result, traceback = NULL, date_done = excluded.date_done
+             WHERE django_celery_results_taskresult.status <> 'SUCCESS'
+    """  # noqa: S608  our own words
+
+
 def cancel(job_id: str) -> Cancelled:
     """Cancel one job; see :func:`cancel_each`. A chord that it is part of is not told."""
     return cancel_each([job_id])[0][job_id]
@@ -41,7 +57,7 @@ def cancel_each(job_ids: Sequence[str]) -> tuple[dict[str, Cancelled], list[Drop
 
     """
     rows = run(
-        """
+        f"""
         WITH wanted AS (
             SELECT id FROM jobs_job WHERE id = ANY(%s) ORDER BY id FOR UPDATE
         ), gone AS (
@@ -49,27 +65,18 @@ def cancel_each(job_ids: Sequence[str]) -> tuple[dict[str, Cancelled], list[Drop
              WHERE jobs_job.id = wanted.id AND state IN ('queued', 'dead')
             RETURNING jobs_job.*
         ), stored AS (
-            INSERT INTO django_celery_results_taskresult
-                   (task_id, task_name, task_args, task_kwargs, status, content_type, content_encoding, result, meta,
-                    date_created, date_done)
-            SELECT id, task, to_json(message #>> '{headers,argsrepr}'), to_json(message #>> '{headers,kwargsrepr}'),
-                   'REVOKED', 'application/json', 'utf-8', %s,
-                   json_build_object('children', '[]'::json, 'subject', subject), created_at, clock_timestamp()
-              FROM gone
-            ON CONFLICT (task_id) DO UPDATE
-               SET status = 'REVOKED', result = excluded.result, traceback = NULL, date_done = excluded.date_done
-             WHERE django_celery_results_taskresult.status <> 'SUCCESS'
+            {_ended("REVOKED", "gone")}
         ), asked AS (
             UPDATE jobs_job SET cancel_requested = true FROM wanted
              WHERE jobs_job.id = wanted.id AND state = 'running'
             RETURNING jobs_job.id
         )
         SELECT id, 'cancelled',
-               CASE WHEN state = 'queued' AND message #>> '{headers,group}' IS NOT NULL THEN message END
+               CASE WHEN state = 'queued' AND message #>> '{{headers,group}}' IS NOT NULL THEN message END
           FROM gone
          UNION ALL
         SELECT id, 'stopping', NULL FROM asked
-        """,
+        """,  # noqa: S608  our own words
         [list(job_ids), dumps(REVOKED_RESULT)],
     )
     answers = dict.fromkeys(job_ids, Cancelled.TOO_LATE)
@@ -128,25 +135,16 @@ def bury_unclaimed(job_id: str, *, error: str) -> bool:
 def bury_queued(job_ids: Sequence[str], *, error: Exception) -> int:
     """Keep jobs that wait as dead, and store that they failed; return how many waited."""
     [(buried,)] = run(
-        """
+        f"""
         WITH buried AS (
             UPDATE jobs_job SET state = 'dead', error = %s
              WHERE id IN (SELECT id FROM jobs_job WHERE id = ANY(%s) ORDER BY id FOR UPDATE) AND state = 'queued'
             RETURNING id, task, subject, message, created_at
         ), stored AS (
-            INSERT INTO django_celery_results_taskresult
-                   (task_id, task_name, task_args, task_kwargs, status, content_type, content_encoding, result, meta,
-                    date_created, date_done)
-            SELECT id, task, to_json(message #>> '{headers,argsrepr}'), to_json(message #>> '{headers,kwargsrepr}'),
-                   'FAILURE', 'application/json', 'utf-8', %s,
-                   json_build_object('children', '[]'::json, 'subject', subject), created_at, clock_timestamp()
-              FROM buried
-            ON CONFLICT (task_id) DO UPDATE
-               SET status = 'FAILURE', result = excluded.result, traceback = NULL, date_done = excluded.date_done
-             WHERE django_celery_results_taskresult.status <> 'SUCCESS'
+            {_ended("FAILURE", "buried")}
         )
         SELECT count(*) FROM buried
-        """,
+        """,  # noqa: S608
         [
             legible(f"{type(error).__name__}: {error}"),
             list(job_ids),
