@@ -253,7 +253,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would redeliver a task that kills i
 CELERY_TASK_RETRY_ON_WORKER_LOST = False  # the ledger sets it free, and buries it when it is at fault
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker takes what it can run, so that priorities hold
 CELERY_WORKER_DISABLE_PREFETCH = True  # and on Redis not even one more while all its processes are busy
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # they are redelivered: stop the first run
+# A broker that is away is no reason to stop running jobs: a second delivery of theirs is refused at the claim.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # SIGTERM lets running tasks end, however long that takes. SIGQUIT (or SIGTERM with REMAP_SIGTERM=SIGQUIT, for an
 # orchestrator that kills soon after) gives them so many seconds; what is cut off is delivered again.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20

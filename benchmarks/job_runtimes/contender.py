@@ -31,7 +31,12 @@ class Contender:
         self.name = name
         self.module = f"benchmarks.job_runtimes.{module}"
         self.marks = folder / f"{name}.marks"
-        self.environment = {**os.environ, **environment, "BENCH_MARKS": str(self.marks), "PYTHONPATH": str(ROOT)}
+        self.environment = {
+            **os.environ,
+            **environment,
+            "BENCH_MARKS": str(self.marks),
+            "PYTHONPATH": str(ROOT),
+        }
         self.folder = folder
         self.processes: list[psutil.Popen] = []
         self.client = self._start("client", "-m", "benchmarks.job_runtimes.client", self.module, pipes=True)

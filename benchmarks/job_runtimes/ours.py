@@ -64,5 +64,3 @@ def enqueue_chain(number: int) -> None:
 def results(ids: Sequence[str]) -> dict[str, float]:
     rows = TaskResult.objects.filter(task_id__in=ids, status="SUCCESS").values_list("task_id", "date_done")
     return {task_id: done.timestamp() for task_id, done in rows}
-
-

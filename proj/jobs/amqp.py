@@ -79,18 +79,21 @@ class LedgerAMQP(AMQP):
         elif gathered is not None and gathered.savepoints == _savepoints():
             gathered.append(owed)
             if len(gathered) >= TOGETHER or time.monotonic() - gathered.since > GENERATED:
-                enqueue(gathered)
+                enqueue(gathered, producer)
                 gathered.begin()
         else:
-            enqueue([owed])
+            enqueue([owed], producer)
 
     def _publish(self, publish: Any, name: str, message: Any, options: dict[str, Any]) -> None:
         with self.app.producer_or_acquire() as producer:
             publish(producer, name, message, **options)
 
 
-def enqueue(owed: Sequence[tuple[Message, Any]]) -> None:
-    """Record messages, each with its task, and ring for them on commit, unless they are owed or done already."""
+def enqueue(owed: Sequence[tuple[Message, Any]], producer: Any = None) -> None:
+    """Record messages, each with its task, and ring for them on commit, unless they are owed or done already.
+
+    ``producer`` is one that the caller holds meanwhile, to ring with.
+    """
     rings = not bell.is_silent()
     first = {message.id: (message, task) for message, task in reversed(owed)}  # of two under one id
     entries = [
@@ -100,7 +103,7 @@ def enqueue(owed: Sequence[tuple[Message, Any]]) -> None:
     written = ledger.record(entries)
     due = [entry.message for entry in entries if entry.ring and entry.message.id in written]
     if due:
-        bell.ring_on_commit(due)
+        bell.ring_on_commit(due, producer)
 
 
 def _subject(message: Message, task: Any) -> str:

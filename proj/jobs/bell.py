@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from celery import current_app
 from django.db import connection, transaction
+from kombu import Producer
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # older stubs
 
 from proj.jobs import ledger
@@ -51,6 +52,9 @@ def note_presence() -> None:
 def ring(messages: Sequence[Message], producer: Producer | None = None) -> bool:
     """Publish messages, many of them in one round trip; return whether the broker took them.
 
+    ``producer`` is one that the caller holds. A caller that holds one must give it: if each of as many threads as the pool
+    has connections held one and waited for another, they would wait for ever.
+
     Those it did not take, or may not have taken, are noted as not rung. One that is published twice is claimed once.
     """
     failpoint("publish")
@@ -85,14 +89,14 @@ class _RingOnCommit(list[Message]):
         ring(self)
 
 
-def ring_on_commit(messages: Sequence[Message]) -> None:
+def ring_on_commit(messages: Sequence[Message], producer: Producer | None = None) -> None:
     """Publish messages when the current transaction is committed; at once when there is none.
 
     The messages of one transaction leave together. Those of a savepoint that is rolled back do not leave: Django
     forgets the functions of that savepoint, so each stack of savepoints has one of its own.
     """
     if not connection.in_atomic_block:
-        ring(messages)
+        ring(messages, producer)
         return
     savepoints = set(connection.savepoint_ids)
     if connection.run_on_commit:

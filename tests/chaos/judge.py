@@ -42,7 +42,9 @@ def judge(effects: Effects, case: str, *, may_die: bool = False) -> Verdict:
     what would have followed it is not done.
     """
     flow = dict(run("SELECT case_name, flow FROM chaos_promise WHERE case_name = %s", [case])).get(case)
-    done = Counter(dict(run("SELECT name, count(*) FROM chaos_business WHERE case_name = %s GROUP BY 1", [case])))
+    done = Counter(
+        dict(run("SELECT name, count(*) FROM chaos_business WHERE case_name = %s GROUP BY 1", [case]))
+    )
     dead = run(f"SELECT error FROM jobs_job WHERE state = 'dead' AND {_CASE} = %s", [case])  # noqa: S608
     stored = dict(run(_RESULTS, [f"%''case'': ''{case}''%", f"%'case': '{case}'%"]))
     starts = Counter(line["name"] for line in effects.read(kind="start", case=case))

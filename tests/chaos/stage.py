@@ -73,7 +73,9 @@ class Stage:
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
-    def worker(self, name: str, *, concurrency: int = 2, pool: str = "prefork", wait: bool = True, **how: Any) -> Process:
+    def worker(
+        self, name: str, *, concurrency: int = 2, pool: str = "prefork", wait: bool = True, **how: Any
+    ) -> Process:
         """Start a worker and wait until it takes work."""
         command = ["-A", "tests.chaos.app", "worker", "--loglevel=INFO", f"--hostname={name}@chaos", "--queues=default",
                    f"--pool={pool}", f"--concurrency={concurrency}", "--without-mingle", "--without-gossip"]  # fmt: skip

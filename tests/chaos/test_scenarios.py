@@ -39,7 +39,13 @@ def perform(stage: Stage, scenario: Scenario, guards_off: tuple[str, ...]) -> Ou
 @pytest.mark.parametrize("scenario", cases(short=True))
 def test_it_holds_and_without_its_guard_it_does_not(stage, scenario):
     outcome = perform(stage, scenario, ())
-    row = [scenario.name, "; ".join(outcome.problems) or "holds", outcome.seconds, ", ".join(scenario.guards), "-"]
+    row = [
+        scenario.name,
+        "; ".join(outcome.problems) or "holds",
+        outcome.seconds,
+        ", ".join(scenario.guards),
+        "-",
+    ]
     ROWS.append(row)
     assert outcome.problems == []
 

@@ -1,9 +1,10 @@
 import socket
+import threading
 import time
 
 import pytest
 from celery import chain, current_app, group
-from django.db import transaction
+from django.db import connection, transaction
 
 from proj.jobs.models import Job, State
 
@@ -98,3 +99,23 @@ def test_outside_a_transaction_a_broker_that_is_away_costs_no_error_either(refus
 
     job = Job.objects.get()
     assert (job.state, job.published_at) == (State.QUEUED, None)
+
+
+def test_callers_that_hold_every_connection_of_the_pool_do_not_wait_for_one_more(waiting):
+    callers = current_app.pool.limit
+    all_hold_one = threading.Barrier(callers)
+
+    def call():
+        with current_app.producer_pool.acquire(block=True) as held:
+            all_hold_one.wait()
+            current_app.send_task("tests.nothing", queue="default", producer=held)
+        connection.close()
+
+    threads = [threading.Thread(target=call, daemon=True) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert not any(thread.is_alive() for thread in threads)
+    assert waiting("default") == callers

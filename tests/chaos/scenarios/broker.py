@@ -139,7 +139,9 @@ def _refusing(play: Play, spoil: str, repair: str) -> Outcome:
     play.beat()
     play.stage.redis.execute_command(*spoil.split())
     cases = [f"C12-{n}" for n in range(5)]
-    play.stage.call("tests.chaos.flows:ask_one_by_one", {"cases": cases, "at_once": True}, guards_off=play.guards_off).wait()
+    play.stage.call(
+        "tests.chaos.flows:ask_one_by_one", {"cases": cases, "at_once": True}, guards_off=play.guards_off
+    ).wait()
     answers = len(play.stage.effects.read(kind="answer"))
     time.sleep(1.5)  # the dispatcher tries, too
     play.stage.redis.execute_command(*repair.split())
@@ -156,4 +158,3 @@ def stop_redis(play: Play) -> None:
         return
     eventually(lambda: not play.stage.redis_server.is_running())
     shutil.rmtree(play.stage.redis_server.data)
-

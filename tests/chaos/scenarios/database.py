@@ -30,7 +30,9 @@ def backends_terminated(play: Play) -> Outcome:
     play.beat()
     cases = [f"C13-{n}" for n in range(20)]
     for case in cases:
-        faults.arm(play.stage.folder, "finish", "cut", case)  # at the worst moment, so that the control is sure to fail
+        faults.arm(
+            play.stage.folder, "finish", "cut", case
+        )  # at the worst moment, so that the control is sure to fail
         play.client("chain", case).wait()
     chance = random.Random(13)
     ends = time.monotonic() + (10 if play.long else 4)
