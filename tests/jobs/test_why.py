@@ -129,7 +129,7 @@ def workers(db, monkeypatch):
     """Workers on the default queue, and a bell that rings in rows only."""
     monkeypatch.setattr(health, "check_broker", lambda: None)
     monkeypatch.setattr(health.consumers, "queues", lambda: {"default"})
-    monkeypatch.setattr(bell, "ring_on_commit", lambda message: None)
+    monkeypatch.setattr(bell, "ring_on_commit", lambda *rung: None)
     monkeypatch.setattr(bell, "is_silent", lambda: False)
 
 

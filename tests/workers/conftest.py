@@ -1,6 +1,7 @@
 """Workers and a beat as in production, on the test database and a part of the broker that nobody else reads."""
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.db import connection
 from django_celery_results.models import TaskResult
 from redis import Redis
 
+from proj.jobs.dispatcher import Dispatcher
 from proj.queues import PURPOSES, WORKERS
 from tests.sandbox import shared_sandbox
 from tests.workers.processes import Process, Worker, eventually
@@ -42,6 +44,29 @@ def broker_changed(**options: Any) -> Iterator[None]:
     finally:
         current_app.conf.update(before)
         current_app._after_fork()
+
+
+@contextmanager
+def dispatching() -> Iterator[None]:
+    """Be the dispatcher of a beat meanwhile: ring for retries, set free what a killed worker leaves behind.
+
+    A beat of the session would go on between the tests, and ring for jobs that are none of its workers' business.
+    """
+    over = threading.Event()
+
+    def tick() -> None:
+        dispatcher = Dispatcher(current_app)
+        while not over.wait(0.5):
+            dispatcher.tick()
+        connection.close()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class Shop:
@@ -131,7 +156,7 @@ def running_shop(django_db_setup, tmp_path_factory, shared_sandbox) -> Iterator[
 @pytest.fixture
 def shop(running_shop, transactional_db) -> Iterator[Shop]:
     """The running shop, for one test; no message of the test outlives it."""
-    with running_shop.joined():
+    with running_shop.joined(), dispatching():
         yield running_shop
     # Before the tables are emptied, or a worker would write into them. What will not end is taken away, so that one
     # failure does not become many.
@@ -144,8 +169,8 @@ def shop(running_shop, transactional_db) -> Iterator[Shop]:
 
 @pytest.fixture
 def bare_shop(transactional_db, tmp_path) -> Iterator[Shop]:
-    """A shop without workers, for tests that start and kill their own; a lost message comes back after 2 s."""
-    shop = Shop(tmp_path, CELERY_VISIBILITY_TIMEOUT="2")
+    """A shop without workers, for tests that start and kill their own."""
+    shop = Shop(tmp_path)
     try:
         with shop.joined():
             yield shop

@@ -1,4 +1,4 @@
-"""Late acknowledgement: a task whose process dies runs again."""
+"""A task whose process dies runs again."""
 
 import json
 import os
@@ -17,6 +17,7 @@ def test_a_task_whose_worker_is_killed_runs_again_on_another(bare_shop, ended, t
     eventually(lambda: bare_shop.runs("killed"))
     doomed.kill()
     assert AsyncResult(result.id).state == "STARTED"
+    bare_shop.beat()
 
     gate.touch()
     bare_shop.worker("heir").wait_until_ready()
