@@ -2,6 +2,7 @@
 """OrderTask, the base of the tasks that are a step of an order: keeps the order's timeline as the task runs."""
 
 import logging
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db import Error
@@ -12,6 +13,7 @@ from django.utils import timezone
 from orders.models import OrderStep
 from orders.models.journal import OrderStepQuerySet
 from orders.states import LIVE, Step, StepState
+from proj.jobs import ledger
 from proj.jobs.errors import Permanent, Transient
 from proj.jobs.task import JobTask
 
@@ -29,6 +31,7 @@ class OrderTask(JobTask):
     subject = "order"
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        super().before_start(task_id, args, kwargs)  # a message that is not owed leaves the step as it is
         now = timezone.now()
         self._write(
             # A message that comes late finds its step done, or its order ended, and leaves both as they are.
@@ -48,8 +51,20 @@ class OrderTask(JobTask):
         failed = self._steps(args).unsettled().filter(order__status__in=LIVE)
         self._write(failed, state=StepState.FAILED, error=explain(exc), finished_at=timezone.now())
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the step; that it succeeded is written in the transaction that ends its job, or a crash would leave it running."""
+        outcome = super().__call__(*args, **kwargs)
+        claim = ledger.current_claim()
+        if claim is not None and claim.id == self.request.id:
+            claim.held.append(partial(self._succeed, args))
+        return outcome
+
     def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
-        self._write(self._steps(args).running(), state=StepState.SUCCEEDED, finished_at=timezone.now())
+        if self.request.get("claim") is None:
+            self._succeed(args)
+
+    def _succeed(self, args: Any) -> None:
+        self._steps(args).running().update(state=StepState.SUCCEEDED, finished_at=timezone.now())
 
     def _steps(self, args: Any) -> OrderStepQuerySet:
         return OrderStep.objects.filter(order_id=args[0], name=self.step)

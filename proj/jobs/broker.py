@@ -1,6 +1,5 @@
 """What Redis really holds: the one module that knows how kombu lays messages out in it."""
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -9,22 +8,11 @@ from celery import Celery
 from kombu.utils.json import loads
 from redis import Redis
 
-#: Seconds from its delivery until a message that nobody claimed counts as lost: its worker died with it in hand, and kombu
-#: would deliver it again only after the visibility time-out.
-DELIVERY = 5.0
-
-
-class Look(NamedTuple):
-    """One look at the broker."""
-
-    ready: dict[str, int]  # messages that wait in each queue
-    delivered: set[str]  # ids of messages that a worker took a moment ago
-
 
 class Next(NamedTuple):
     """The messages that a queue hands out next."""
 
-    ids: set[str]  # and those that a worker took a moment ago
+    ids: set[str]
     all: bool  # whether there are no others
 
 
@@ -35,21 +23,18 @@ class Broker:
         self.app = app
         self._connection: Any = None
 
-    def look(self, queues: Iterable[str]) -> Look:
-        """Count what waits in each queue, and name what is on its way to a claim.
+    def count(self, queues: Iterable[str]) -> dict[str, int]:
+        """Count what waits in each queue.
 
         Raises:
             kombu.exceptions.OperationalError: the broker does not answer.
 
         """
-        with self._asking() as (channel, redis):
-            ready = {queue: int(channel._size(queue)) for queue in queues}  # noqa: SLF001  kombu has no public name for it
-            return Look(ready, _delivered(channel, redis))
+        with self._asking() as (channel, _):
+            return {queue: int(channel._size(queue)) for queue in queues}  # noqa: SLF001  kombu has no public name for it
 
     def next(self, queue: str, most: int) -> Next:
         """Name the next messages of a queue, at most so many of each priority.
-
-        What is claimed after this was called is among them, because what workers hold is asked for last.
 
         Raises:
             kombu.exceptions.OperationalError: the broker does not answer.
@@ -61,7 +46,7 @@ class Broker:
                 messages = redis.lrange(channel.global_keyprefix + key, -most, -1)  # taken from the right
                 everything = everything and len(messages) < most
                 ids |= {loads(message)["headers"].get("id") for message in messages}
-            return Next(ids | _delivered(channel, redis), everything)
+            return Next(ids, everything)
 
     @contextmanager
     def _asking(self) -> Iterator[tuple[Any, Any]]:
@@ -72,10 +57,3 @@ class Broker:
         channel = self._connection.default_channel
         with self._connection._reraise_as_library_errors(), channel.conn_or_acquire() as client:  # noqa: SLF001
             yield channel, Redis(connection_pool=client.connection_pool)
-
-
-def _delivered(channel: Any, redis: Any) -> set[str]:
-    prefix = channel.global_keyprefix
-    tags = redis.zrangebyscore(prefix + channel.unacked_index_key, time.time() - DELIVERY, "+inf")
-    deliveries = redis.hmget(prefix + channel.unacked_key, tags) if tags else []
-    return {loads(delivery)[0]["headers"].get("id") for delivery in deliveries if delivery}

@@ -6,6 +6,7 @@ it asks one question of a partial index for each of: due, running, and each queu
 
 import logging
 from datetime import datetime
+from typing import NamedTuple
 
 from celery import Celery
 from celery.app.task import Context
@@ -29,6 +30,13 @@ COMPARED = 20_000
 SEARCHED = 1000
 
 
+class Unheard(NamedTuple):
+    """What one look at a queue did not find in the broker."""
+
+    ids: set[str]
+    moment: datetime  # they were rung before
+
+
 class Dispatcher:
     """Remembers what it saw a tick ago: nothing is done about what was seen only once."""
 
@@ -36,7 +44,7 @@ class Dispatcher:
         self.app = app
         self.broker = Broker(app)
         self._orphans: set[tuple[str, int]] = set()
-        self._missing: dict[str, datetime] = {}  # queues, and since when they lack messages
+        self._unheard_before: dict[str, Unheard] = {}  # by queue
 
     def tick(self) -> None:
         """Look once at everything; about a second after the look before."""
@@ -73,33 +81,39 @@ class Dispatcher:
         return len(messages)
 
     def ring_lost(self) -> int:
-        """Ring again for what was lost, where the broker held fewer messages than it should at two looks in a row.
+        """Ring again for what was lost: jobs that nobody has claimed, and whose messages were away at two looks in a row.
 
-        Counts are cheap, and say that something is missing; what it is takes a look at the messages.
+        At one look, a message may be in the hands of a worker that is about to claim its job. Counts are cheap, and say
+        that something is missing; what it is takes a look at the messages.
         """
-        missing = self._missing_since()
+        unheard = self._unheard()
         rung = 0
-        for queue in missing.keys() & self._missing.keys():
-            upcoming = self.broker.next(queue, SEARCHED)
-            limit = BATCH if upcoming.all else SEARCHED
-            messages = ledger.lost(queue, self._missing[queue], upcoming.ids, limit)
+        for queue in unheard.keys() & self._unheard_before.keys():
+            ids, moment = self._unheard_before[queue]
+            twice = ids & unheard[queue].ids
+            messages = ledger.lost(twice, moment) if twice else []
             if messages:
                 logger.warning("%d messages of queue %s were lost: rung again", len(messages), queue)
                 bell.ring(messages)
             rung += len(messages)
-        self._missing = {queue: self._missing.get(queue, moment) for queue, moment in missing.items()}
+        self._unheard_before = unheard
         return rung
 
-    def _missing_since(self) -> dict[str, datetime]:
-        """Return the moment of this look, for each queue that lacks messages.
+    def _unheard(self) -> dict[str, Unheard]:
+        """Look once, at each queue that holds fewer messages than it should.
 
-        The broker is asked first: what is claimed between the two looks makes the ledger expect less, not more.
+        The broker is asked first: what is claimed between the two questions makes the ledger expect less, not more.
         """
         moment = ledger.now()
-        ready, delivered = self.broker.look(self.app.amqp.queues)
+        ready = self.broker.count(self.app.amqp.queues)
         limits = {queue: count + 1 for queue, count in ready.items() if count <= COMPARED}
-        waiting = ledger.waiting(limits, moment, delivered)
-        return {queue: moment for queue in limits if waiting[queue] > ready[queue]}
+        waiting = ledger.waiting(limits, moment)
+        found = {}
+        for queue in (queue for queue in limits if waiting[queue] > ready[queue]):
+            upcoming = self.broker.next(queue, SEARCHED)
+            limit = BATCH if upcoming.all else SEARCHED
+            found[queue] = Unheard(ledger.unheard(queue, moment, upcoming.ids, limit), moment)
+        return found
 
     def _max_losses(self, orphan: Orphan) -> int:
         return int(getattr(self.app.tasks.get(orphan.task), "max_losses", 3)) - 1

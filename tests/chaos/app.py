@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from kombu.transport.redis import QoS, Transport
+from kombu.transport.redis import Transport
+from kombu.transport.virtual import QoS
 
 from proj.celery import app
 from proj.jobs import failpoints

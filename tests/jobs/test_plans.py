@@ -85,8 +85,9 @@ def _entry():
 QUESTIONS = {
     "due": lambda: ledger.due(100),
     "orphans": lambda: ledger.orphans(100),
-    "waiting": lambda: ledger.waiting({"default": 100, "io": 100}, NOW, ["rung1"]),
-    "lost": lambda: ledger.lost("default", NOW, ["rung1"], 100),
+    "waiting": lambda: ledger.waiting({"default": 100, "io": 100}, NOW),
+    "unheard": lambda: ledger.unheard("default", NOW, ["rung1"], 100),
+    "lost": lambda: ledger.lost({"rung2", "rung4"}, NOW),
     "record": lambda: ledger.record([_entry()]),
     "claim": lambda: ledger.claim("rung1", task="tests.plans", retries=0, worker="", seconds=1),
     "finish": lambda: ledger.finish(ledger.Claim("running1", 0), _outcome("running1")),

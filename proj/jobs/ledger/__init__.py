@@ -38,7 +38,7 @@ from proj.jobs.ledger.operating import (
     revoke,
 )
 from proj.jobs.ledger.recording import Entry, record, unring
-from proj.jobs.ledger.ringing import Orphan, due, lost, now, orphans, rescue, waiting
+from proj.jobs.ledger.ringing import Orphan, due, lost, now, orphans, rescue, unheard, waiting
 
 __all__ = [
     "Cancelled",
@@ -72,6 +72,7 @@ __all__ = [
     "rescue",
     "retry",
     "revoke",
+    "unheard",
     "unring",
     "waiting",
 ]
