@@ -1,9 +1,8 @@
 """This project's ledger: its settings, its app, its workers and its beat, whose dispatcher is part of the price."""
 
-import sys
 from collections.abc import Sequence
 
-import django  # noqa: E402
+import django
 
 django.setup()
 

@@ -20,8 +20,9 @@ RETRIED: tuple[type[Exception], ...] = (Transient, OperationalError, InterfaceEr
 class Stopped(Ignore):
     """Somebody asked for the job to be cancelled, and it has come to a checkpoint. Let it pass: it ends the task."""
 
-    def __init__(self) -> None:
-        super().__init__("cancelled")
+    # The pool's process hands it to the worker's by pickle, which makes it anew from its arguments.
+    def __init__(self, reason: str = "cancelled") -> None:
+        super().__init__(reason)
 
 
 class PoisonPill(Permanent):

@@ -90,7 +90,7 @@ def test_a_declined_card_that_paid_is_seen(seen, products):
     ("charges", "expected"),
     [
         ([], ["charges at the provider", "pence at the provider", "charges only one side knows"]),
-        ([CHARGE, CHARGE], ["charges at the provider", "pence at the provider"]),
+        ([CHARGE, CHARGE], ["charges at the provider", "orders charged twice", "pence at the provider"]),
         ([Charge("pi_1", 591, "GBP")], ["pence at the provider", "charges only one side knows"]),
         ([Charge("pi_2", 590, "GBP")], ["charges only one side knows"]),
         ([Charge("pi_1", 590, "EUR")], ["charges only one side knows"]),

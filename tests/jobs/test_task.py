@@ -1,8 +1,10 @@
+import pickle
+
 import pytest
 from celery import current_app, shared_task
 
-from proj.jobs.errors import RETRIED, Permanent, Transient
-from proj.jobs.task import JobTask
+from proj.jobs.errors import RETRIED, Permanent, PoisonPill, Stopped, Transient
+from proj.jobs.task import Duplicate, JobTask
 
 LIMITS = {"soft_time_limit": 5, "time_limit": 10}
 
@@ -109,3 +111,11 @@ def test_shared_tasks_get_the_base_class_by_themselves():
     assert isinstance(current_app.tasks["tests.shared"], JobTask)
     assert shared.home_queue == "io"
     current_app.tasks.pop("tests.shared")
+
+
+@pytest.mark.parametrize("error", [Stopped(), Duplicate("x is not owed"), PoisonPill("three times")])
+def test_what_ends_a_task_survives_the_way_to_the_workers_main_process(error):
+    """One that did not would end the whole worker there."""
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (type(copy), copy.args) == (type(error), error.args)
