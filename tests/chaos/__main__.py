@@ -31,7 +31,9 @@ SETTLE_SECONDS = 240  # a mail that was claimed by a process that died is sent a
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=None, help="of what is done, and when; default: a new one")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="of what is done, and when; default: a new one"
+    )
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     folder = _prepare()
@@ -47,7 +49,9 @@ def _prepare() -> Path:
         os.environ.pop(name, None)
     folder = make_scratch(Path(os.environ.get("CHAOS_DIR") or BASE_DIR / "var" / "chaos").resolve())
     os.environ["VAR_DIR"] = str(folder)
-    os.environ.update(provide(folder))  # durable: a server that is killed must not forget what it has promised
+    os.environ.update(
+        provide(folder)
+    )  # durable: a server that is killed must not forget what it has promised
     os.environ["SECRET_KEY"] = _kept_secret_key(folder)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proj.settings")
     child.LONGEST_PAUSE = 2.0  # what is killed every few seconds is no crash loop
@@ -87,7 +91,9 @@ def _soak(folder: Path, minutes: float, seed: int) -> int:
         over.set()
         for thread in threads:
             thread.join()
-        console.print(f"The monkeys are gone; {len(crowd.asked)} wishes, the slowest took {crowd.slowest:.1f} s")
+        console.print(
+            f"The monkeys are gone; {len(crowd.asked)} wishes, the slowest took {crowd.slowest:.1f} s"
+        )
         began = time.monotonic()
         left = watch(crowd.asked, SETTLE_SECONDS)
         checks = reckon(system, crowd, left)

@@ -43,7 +43,9 @@ class Crowd:
     A picture is of a customer of its own: two of one person would replace each other.
     """
 
-    def __init__(self, customers: Sequence[Customer], orders: Sequence[SampleOrder], pictures: Sequence[Path]) -> None:
+    def __init__(
+        self, customers: Sequence[Customer], orders: Sequence[SampleOrder], pictures: Sequence[Path]
+    ) -> None:
         self.customers = customers
         self.wishes: Iterator[int] = itertools.count()
         self.faces = iter(customers)

@@ -68,7 +68,11 @@ def _due() -> None:
 
 def _one_transaction() -> None:
     """A job ends first, and what follows from it is written after that: as result backends do."""
-    count, record, conclude = LedgerBackend.on_chord_part_return, LedgerBackend._record_held, LedgerBackend._conclude
+    count, record, conclude = (
+        LedgerBackend.on_chord_part_return,
+        LedgerBackend._record_held,
+        LedgerBackend._conclude,
+    )
     later: list[Callable[[], Any]] = []
 
     def end(self: Any, *args: Any, **options: Any) -> None:
@@ -123,7 +127,9 @@ def _slot() -> None:
     """A beat fires what it believes to be due, under an id of its own making."""
 
     def fire(app: Any, schedule_id: int, now: Any) -> PeriodicTask | None:
-        schedule = PeriodicTask.objects.select_related(*firing.TIMINGS, "policy").filter(pk=schedule_id).first()
+        schedule = (
+            PeriodicTask.objects.select_related(*firing.TIMINGS, "policy").filter(pk=schedule_id).first()
+        )
         time.sleep(0.2)  # the moment between looking and writing
         if schedule is not None:
             firing.Firing(app, schedule, now).decide()

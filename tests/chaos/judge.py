@@ -42,7 +42,9 @@ def judge(effects: Effects, case: str, *, may_die: bool = False) -> Verdict:
     what would have followed it is not done.
     """
     flow = dict(run("SELECT case_name, flow FROM chaos_promise WHERE case_name = %s", [case])).get(case)
-    done = Counter(dict(run("SELECT name, count(*) FROM chaos_business WHERE case_name = %s GROUP BY 1", [case])))
+    done = Counter(
+        dict(run("SELECT name, count(*) FROM chaos_business WHERE case_name = %s GROUP BY 1", [case]))
+    )
     dead = run(f"SELECT error FROM jobs_job WHERE state = 'dead' AND {_CASE} = %s", [case])  # noqa: S608
     stored = dict(run(_RESULTS, [f"%''case'': ''{case}''%", f"%'case': '{case}'%"]))
     starts = Counter(line["name"] for line in effects.read(kind="start", case=case))
@@ -53,9 +55,8 @@ def judge(effects: Effects, case: str, *, may_die: bool = False) -> Verdict:
     say = verdict.problems.append
     if count := open_cases()[case]:
         say(f"{count} jobs are still owed")
-    if missing := expected - set(done):
-        if not (may_die and dead):
-            say(f"not done: {sorted(missing)}")
+    if (missing := expected - set(done)) and not (may_die and dead):
+        say(f"not done: {sorted(missing)}")
     if extra := set(done) - expected:
         say(f"done, but not promised: {sorted(extra)}")
     if dead and not may_die and flow != "refused":

@@ -85,7 +85,9 @@ class Monkeys:
         return child.process.name
 
     def kill_pool_process(self) -> str:
-        return self._kill_one_of(self.children[self.chance.choice(["critical", "default", "compute", "bulk"])])
+        return self._kill_one_of(
+            self.children[self.chance.choice(["critical", "default", "compute", "bulk"])]
+        )
 
     def kill_web_process(self) -> str:
         return self._kill_one_of(self.children["web"])
@@ -143,7 +145,9 @@ class Monkeys:
         return f"away for {seconds:.1f} s, without its data"
 
     def cut_redis(self) -> str:
-        return f"{self.redis.execute_command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')} connections"
+        return (
+            f"{self.redis.execute_command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')} connections"
+        )
 
     def silence_redis(self) -> str:
         milliseconds = self.chance.randrange(1000, 6000)

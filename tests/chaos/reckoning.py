@@ -24,7 +24,9 @@ SETTLE_SECONDS = 30.0  # the last jobs end a moment after what they are about
 def customers(url: str, number: int) -> list[Customer]:
     """Return new people with tokens."""
     users = get_user_model().objects
-    people = [users.create_user(name, f"{name}@example.com") for name in (f"person{n:05}" for n in range(number))]
+    people = [
+        users.create_user(name, f"{name}@example.com") for name in (f"person{n:05}" for n in range(number))
+    ]
     return [Customer(url, Token.issue(person)[1]) for person in people]
 
 

@@ -73,7 +73,9 @@ class Stage:
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
-    def worker(self, name: str, *, concurrency: int = 2, pool: str = "prefork", wait: bool = True, **how: Any) -> Process:
+    def worker(
+        self, name: str, *, concurrency: int = 2, pool: str = "prefork", wait: bool = True, **how: Any
+    ) -> Process:
         """Start a worker and wait until it takes work."""
         command = ["-A", "tests.chaos.app", "worker", "--loglevel=INFO", f"--hostname={name}@chaos", "--queues=default",
                    f"--pool={pool}", f"--concurrency={concurrency}", "--without-mingle", "--without-gossip"]  # fmt: skip
@@ -96,6 +98,10 @@ class Stage:
     def call(self, function: str, arguments: dict[str, Any], **how: Any) -> Process:
         """Start a process that calls ``module:function`` and ends."""
         return self.nursery.fork("client", call=function, arguments=arguments, **self._ways(**how))
+
+    def is_disarmed(self) -> bool:
+        """Whether every fault that was armed has struck."""
+        return not any((self.folder / "armed").iterdir())
 
     def keep(self, start: Callable[[], Process]) -> None:
         """Start a process, and another one in its place whenever it is found to have ended: a supervisor's work."""

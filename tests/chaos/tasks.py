@@ -27,7 +27,10 @@ def effects() -> Effects:
 def do_business(case: str, name: str) -> None:
     """Write a row once, as the state tables of an order are written: a second run finds it there."""
     with transaction.atomic():
-        run("INSERT INTO chaos_business (case_name, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", [case, name])
+        run(
+            "INSERT INTO chaos_business (case_name, name) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [case, name],
+        )
     faults.strike("committed")
 
 

@@ -23,14 +23,16 @@ def lost_at_the_end(play: Play) -> Outcome:
     return play.judged("C13").but(play.runs("C13") == 3, f"{play.runs('C13')} runs of three")
 
 
-@scenario("C13 random backends terminated under load", "outcome", "rescue", short=True)
+@scenario("C13 random backends terminated under load", "outcome", "rescue")
 def backends_terminated(play: Play) -> Outcome:
     for name in ("worker1", "worker2"):
         play.worker(name)
     play.beat()
     cases = [f"C13-{n}" for n in range(20)]
     for case in cases:
-        faults.arm(play.stage.folder, "finish", "cut", case)  # at the worst moment, so that the control is sure to fail
+        faults.arm(
+            play.stage.folder, "finish", "cut", case
+        )  # at the worst moment, so that the control is sure to fail
         play.client("chain", case).wait()
     chance = random.Random(13)
     ends = time.monotonic() + (10 if play.long else 4)
@@ -43,7 +45,7 @@ def backends_terminated(play: Play) -> Outcome:
     return outcome.but(failed == [(0,)], f"{failed[0][0]} outcomes that are no success")
 
 
-@scenario("C13 a task changes its database connection while it works", "reassert", short=True)
+@scenario("C13 a task changes its database connection while it works", "reassert")
 def connection_changed(play: Play) -> Outcome:
     play.worker()
     play.beat()

@@ -24,7 +24,9 @@ def all_killed(play: Play) -> Outcome:
     for worker in ("worker3", "worker4"):
         play.worker(worker, concurrency=4)
     outcome = play.judged("C6", since=began)
-    return outcome._replace(seconds=rescued).but(rescued is not None and rescued < 5, f"rescued after {rescued} s")
+    return outcome._replace(seconds=rescued).but(
+        rescued is not None and rescued < 5, f"rescued after {rescued} s"
+    )
 
 
 def _seconds_until(sql: str, patience: float) -> float | None:
@@ -36,7 +38,7 @@ def _seconds_until(sql: str, patience: float) -> float | None:
     return time.monotonic() - began
 
 
-@scenario("C7 process killed after its business was committed", "rescue", short=True)
+@scenario("C7 process killed after its business was committed", "rescue")
 def killed_after_business(play: Play) -> Outcome:
     play.worker()
     play.beat()
@@ -98,7 +100,7 @@ def _poison(play: Play, *, whole_worker: bool) -> Outcome:
     )
 
 
-@scenario("C15 task that an old worker does not know", "unknown", short=True)
+@scenario("C15 task that an old worker does not know", "unknown")
 def unknown_task(play: Play) -> Outcome:
     old = play.worker("old", unknown=["chaos.effect"])
     play.beat()
@@ -116,7 +118,7 @@ def rolling_restart(play: Play) -> Outcome:
     return _replaced(play, "C16", signal.SIGTERM)
 
 
-@scenario("C17 cold shutdown of the workers, SIGQUIT", "rescue", "lost", short=True)
+@scenario("C17 cold shutdown of the workers, SIGQUIT", "rescue", "lost")
 def cold_shutdown(play: Play) -> Outcome:
     return _replaced(play, "C17", signal.SIGQUIT)
 
@@ -151,7 +153,9 @@ def fan_in_with_kills(play: Play) -> Outcome:
         play.stage.kill_child(chance.choice(eventually(chance.choice(workers).children)))
     began = time.monotonic()
     play.stage.settle(120 if play.long and not play.guards_off else play.patience)
-    done = run("SELECT count(*), count(*) FILTER (WHERE name = 'body') FROM chaos_business WHERE case_name = 'C22'")
+    done = run(
+        "SELECT count(*), count(*) FILTER (WHERE name = 'body') FROM chaos_business WHERE case_name = 'C22'"
+    )
     bodies = run("SELECT count(*) FROM django_celery_results_taskresult WHERE task_name = 'chaos.gather'")
     return (
         Outcome([], time.monotonic() - began)
