@@ -100,9 +100,9 @@ def beats_hit(stage: Stage) -> dict[tuple[str, str], Verdict]:
     missed = check_slots(Play(stage, (), 10, long=False), schedule, least=5).problems
     found = {}
     for fault in BEAT_FAULTS:
-        for point in BEAT:
+        for point, flow in BEAT.items():
             [struck] = [line["at"] for line in stage.effects.read(kind="fault", point=point, fault=fault)]
-            if BEAT[point] == "ticks":
+            if flow == "ticks":
                 ticks = [line["at"] for line in stage.effects.read(kind="tick") if line["at"] > struck]
                 found[point, fault] = Verdict("slots", True, 0, 0, 0, 0, min(ticks) - struck, missed)
             else:
