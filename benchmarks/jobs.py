@@ -38,7 +38,10 @@ from proj.servers.lifetime import provide  # noqa: E402
 PLAIN = {"DJANGO_SETTINGS_MODULE": "benchmarks.job_runtimes.plain_settings"}
 #: The module of each, and its environment.
 RUNTIMES = {
-    "ours": ("ours", {"DJANGO_SETTINGS_MODULE": "proj.settings", "CELERY_VISIBILITY_TIMEOUT": "3600", "DEBUG": "0"}),
+    "ours": (
+        "ours",
+        {"DJANGO_SETTINGS_MODULE": "proj.settings", "CELERY_VISIBILITY_TIMEOUT": "3600", "DEBUG": "0"},
+    ),
     "stock": ("stock", {**PLAIN, "BENCH_BACKEND": "django-db"}),
     "no results": ("stock", PLAIN),
     "procrastinate": ("procrastinated", PLAIN),
@@ -78,7 +81,9 @@ def main() -> None:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    known = [name for name in RUNTIMES if name != "procrastinate" or importlib.util.find_spec("procrastinate")]
+    known = [
+        name for name in RUNTIMES if name != "procrastinate" or importlib.util.find_spec("procrastinate")
+    ]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,9 +1,8 @@
 """This project's ledger: its settings, its app, its workers and its beat, whose dispatcher is part of the price."""
 
-import sys
 from collections.abc import Sequence
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
@@ -64,5 +63,3 @@ def enqueue_chain(number: int) -> None:
 def results(ids: Sequence[str]) -> dict[str, float]:
     rows = TaskResult.objects.filter(task_id__in=ids, status="SUCCESS").values_list("task_id", "date_done")
     return {task_id: done.timestamp() for task_id, done in rows}
-
-

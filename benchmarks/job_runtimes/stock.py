@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
