@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT   ?= 8000
+MINUTES ?= 10
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 # What reads the settings without touching a server. Names nobody would answer to.
@@ -50,6 +51,11 @@ check: $(VENV)/ready  ## Django's own checks, and no migration left unmade
 .PHONY: pytest
 pytest: $(VENV)/ready  ## the tests, two at a time
 	$(RUN) -m pytest -n 2 --dist loadgroup
+
+.PHONY: chaos
+chaos: $(VENV)/ready  ## every fault and scenario, each also with its guard off, then ten minutes of all at random (MINUTES=10)
+	CHAOS=long $(RUN) -m pytest tests/chaos
+	$(RUN) -m tests.chaos --minutes $(MINUTES)
 
 .PHONY: format
 format: $(VENV)/ready  ## put the code in the form that lint asks for

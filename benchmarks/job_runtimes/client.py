@@ -25,6 +25,10 @@ class Client:
     def prepare(self) -> None:
         self.runtime.prepare()
 
+    def processes(self) -> list[list[str]]:
+        """Return the arguments for Python of each process that works."""
+        return [list(arguments) for arguments in self.runtime.PROCESSES]
+
     def owed(self) -> int:
         return self.expected - marks.count()
 

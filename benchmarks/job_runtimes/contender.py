@@ -53,13 +53,8 @@ class Contender:
 
     def start(self) -> None:
         """Start the workers, and stop them as soon as they have run their first jobs."""
-        script = "import importlib, sys; print('\\n'.join(map(str, importlib.import_module(sys.argv[1]).PROCESSES)))"
-        known = subprocess.run(
-            [sys.executable, "-c", script.replace("map(str", "map(__import__('json').dumps"), self.module],
-            env=self.environment, cwd=ROOT, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        for number, line in enumerate(known.stdout.splitlines()):
-            self.processes.append(self._start(f"process{number}", *json.loads(line)))
+        for number, arguments in enumerate(self.ask("processes")):
+            self.processes.append(self._start(f"process{number}", *arguments))
         self.ask("top_up", 200)
         self.ask("drain")
         self._signal(signal.SIGSTOP)

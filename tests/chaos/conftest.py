@@ -1,11 +1,15 @@
 """A stage for each module of tests."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.stage import Stage
+
+#: Every scenario, and more of everything; else those that stand for the others.
+LONG = os.environ.get("CHAOS") == "long"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,6 +19,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db)  # so that the test database is made
             item.add_marker(pytest.mark.xdist_group("chaos"))
             item.add_marker(pytest.mark.timeout(400))
+            if item.get_closest_marker("long") and not LONG:
+                item.add_marker(pytest.mark.skip(reason="of the long form: make chaos"))
 
 
 @pytest.fixture

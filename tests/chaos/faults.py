@@ -33,11 +33,11 @@ class Injected(Exception):  # noqa: N818
 def strike(point: str, case_in_hand: str | None = None) -> None:
     """Suffer what is armed for this point and the case in hand (by default that of the task that runs), if anything."""
     folder = Path(os.environ[FOLDER])
-    for name in os.listdir(folder / "armed"):
-        armed, fault, case = name.split("~")
+    for file in (folder / "armed").iterdir():
+        armed, fault, case = file.name.split("~")
         if armed == point and case in (ANY, case_in_hand or _case_in_hand()):
             try:
-                (folder / "armed" / name).unlink()
+                file.unlink()
             except FileNotFoundError:
                 continue
             Effects(folder).write("fault", case=case, point=point, fault=fault)

@@ -55,9 +55,8 @@ def judge(effects: Effects, case: str, *, may_die: bool = False) -> Verdict:
     say = verdict.problems.append
     if count := open_cases()[case]:
         say(f"{count} jobs are still owed")
-    if missing := expected - set(done):
-        if not (may_die and dead):
-            say(f"not done: {sorted(missing)}")
+    if (missing := expected - set(done)) and not (may_die and dead):
+        say(f"not done: {sorted(missing)}")
     if extra := set(done) - expected:
         say(f"done, but not promised: {sorted(extra)}")
     if dead and not may_die and flow != "refused":

@@ -61,7 +61,8 @@ def main() -> None:
             sys.stdout.flush()
             os._exit(0)
         children.append(child)
-        print(child, flush=True)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
     for child in children:
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)

@@ -99,6 +99,10 @@ class Stage:
         """Start a process that calls ``module:function`` and ends."""
         return self.nursery.fork("client", call=function, arguments=arguments, **self._ways(**how))
 
+    def is_disarmed(self) -> bool:
+        """Whether every fault that was armed has struck."""
+        return not any((self.folder / "armed").iterdir())
+
     def keep(self, start: Callable[[], Process]) -> None:
         """Start a process, and another one in its place whenever it is found to have ended: a supervisor's work."""
         self.kept.append((start, start()))

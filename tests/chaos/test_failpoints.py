@@ -1,6 +1,7 @@
 """Every boundary of a job's life, and every way to be hit there: nothing is lost, nothing happens twice."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from proj.jobs import failpoints
 from tests.chaos import faults, report
 from tests.chaos.judge import Verdict
+from tests.chaos.scenarios.beats import check_slots, make_schedule
+from tests.chaos.scenarios.scenario import Play
 from tests.chaos.stage import Stage
 from tests.workers.processes import PROJECT
 
@@ -42,6 +45,8 @@ WAVES = (
     (1, [(point, "kill-group") for point in (*CHILD, *MAIN)] + [(point, "raise") for point in MAIN]),
 )
 CASES = [case for _, wave in WAVES for case in wave]
+BEAT_FAULTS = ("kill", "raise", "cut", "stall")
+BEAT_CASES = [(point, fault) for point in BEAT for fault in BEAT_FAULTS]
 
 
 def test_every_failpoint_has_a_case_and_is_passed_somewhere():
@@ -67,15 +72,45 @@ def verdicts(stage: Stage) -> Iterator[dict[tuple[str, str], Verdict]]:
         for point, fault in wave:
             faults.arm(stage.folder, point, fault, f"{point}-{fault}")
             stage.client(FLOWS[point], f"{point}-{fault}")
-        stage.settle(60, until=lambda: not list((stage.folder / "armed").iterdir()))
-    yield {
+        stage.settle(60, until=stage.is_disarmed)
+    found = {
         (point, fault): stage.verdict(f"{point}-{fault}", may_die=fault == "raise" and point in CHILD)
         for point, fault in CASES
     }
+    yield found | beats_hit(stage)
     stage.clear()
 
 
-@pytest.mark.parametrize(("point", "fault"), CASES)
+def beats_hit(stage: Stage) -> dict[tuple[str, str], Verdict]:
+    """Hit beats at each of their points, while others of them work, and a schedule of every second runs."""
+    stage.clear()
+    stage.keep(lambda: stage.worker("worker"))
+    for name in ("beat1", "beat2", "beat3"):
+        stage.keep(lambda name=name: stage.beat(name))
+    schedule = make_schedule("slots")
+    for fault in BEAT_FAULTS:
+        for point in BEAT:
+            faults.arm(stage.folder, point, fault)
+        faults.arm(
+            stage.folder, "claimed", "kill", f"rescue-{fault}"
+        )  # so that there is somebody to be rescued
+        for point in ("rung", "rescue"):
+            stage.client(BEAT[point], f"{point}-{fault}").wait()
+        stage.settle(60, until=stage.is_disarmed)
+    missed = check_slots(Play(stage, (), 10, long=False), schedule, least=5).problems
+    found = {}
+    for fault in BEAT_FAULTS:
+        for point, flow in BEAT.items():
+            [struck] = [line["at"] for line in stage.effects.read(kind="fault", point=point, fault=fault)]
+            if flow == "ticks":
+                ticks = [line["at"] for line in stage.effects.read(kind="tick") if line["at"] > struck]
+                found[point, fault] = Verdict("slots", True, 0, 0, 0, 0, min(ticks) - struck, missed)
+            else:
+                found[point, fault] = stage.verdict(f"{point}-{fault}", since=struck)
+    return found
+
+
+@pytest.mark.parametrize(("point", "fault"), CASES + BEAT_CASES)
 def test_a_job_survives(verdicts, stage, point, fault):
     verdict = verdicts[point, fault]
 
@@ -85,8 +120,8 @@ def test_a_job_survives(verdicts, stage, point, fault):
 
 def test_report(verdicts, capsys):
     rows = [
-        (point, fault, v.recovered, v.runs, v.effects, v.duplicates, "; ".join(v.problems) or "kept")
-        for (point, fault), v in verdicts.items()
+        (*case, v.recovered, v.runs, v.effects, v.duplicates, "; ".join(v.problems) or "kept")
+        for case, v in verdicts.items()
     ]
     with capsys.disabled():
-        print("\n" + report.table("Failpoints", report.COLUMNS, rows))
+        sys.stdout.write("\n" + report.table("Failpoints", report.COLUMNS, rows) + "\n")

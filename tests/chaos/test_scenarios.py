@@ -1,10 +1,12 @@
 """Every scenario holds; and with the guard off that it is about, it does not."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.chaos import report
+from tests.chaos.conftest import LONG
 from tests.chaos.scenarios import beats, broker, database, workers  # noqa: F401  each adds its scenarios
 from tests.chaos.scenarios.scenario import SCENARIOS, Outcome, Play, Scenario
 from tests.chaos.stage import Stage
@@ -18,25 +20,24 @@ def _table(request) -> Iterator[None]:
     yield
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         columns = ("scenario", "guards on", "recovered in s", "guards off", "verdict without them")
-        print("\n" + report.table("Scenarios", columns, ROWS))
+        sys.stdout.write("\n" + report.table("Scenarios", columns, ROWS) + "\n")
 
 
-def cases(short: bool) -> list[object]:
-    return [
-        pytest.param(scenario, id=scenario.name, marks=() if scenario.short else pytest.mark.long)
-        for scenario in SCENARIOS
-    ]
+CASES = [
+    pytest.param(scenario, id=scenario.name, marks=() if scenario.short else pytest.mark.long)
+    for scenario in SCENARIOS
+]
 
 
 def perform(stage: Stage, scenario: Scenario, guards_off: tuple[str, ...]) -> Outcome:
     stage.clear()
     try:
-        return scenario.act(Play(stage, guards_off, SHORT_PATIENCE if guards_off else PATIENCE, long=False))
+        return scenario.act(Play(stage, guards_off, SHORT_PATIENCE if guards_off else PATIENCE, long=LONG))
     finally:
         stage.clear()
 
 
-@pytest.mark.parametrize("scenario", cases(short=True))
+@pytest.mark.parametrize("scenario", CASES)
 def test_it_holds_and_without_its_guard_it_does_not(stage, scenario):
     outcome = perform(stage, scenario, ())
     row = [

@@ -10,7 +10,6 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from proj.jobs.misfires import Misfire
 from proj.jobs.models import SchedulePolicy
-from tests.chaos import faults
 from tests.chaos.scenarios.scenario import Outcome, Play, scenario
 
 EVERY = timedelta(seconds=1)
@@ -35,19 +34,6 @@ def three_beats(play: Play) -> Outcome:
             time.sleep(chance.uniform(0.5, 2))
             beats[name].send_to_group(signal.SIGCONT)
     return check_slots(play, schedule, least=6)
-
-
-@scenario("C18 beat killed while a slot is written: each slot once", "slot")
-def killed_in_a_slot(play: Play) -> Outcome:
-    play.worker()
-    for name in ("beat1", "beat2"):
-        play.stage.keep(lambda name=name: play.beat(name))
-    schedule = make_schedule("C18")
-    for point in ("slot", "slot_enqueued"):
-        for fault in ("kill", "cut", "raise", "stall"):
-            faults.arm(play.stage.folder, point, fault)
-    play.stage.settle(30, until=lambda: not any((play.stage.folder / "armed").iterdir()))
-    return check_slots(play, schedule, least=5)
 
 
 def make_schedule(case: str) -> PeriodicTask:

@@ -21,14 +21,14 @@ def killed_before_publishing(play: Play) -> Outcome:
     return play.judged("C1")
 
 
-@scenario("C2 dispatcher killed between marking and publishing", "lost", short=True)
+@scenario("C2 dispatcher killed between marking and publishing", "lost")
 def dispatcher_killed(play: Play) -> Outcome:
     for name in ("beat1", "beat2"):
         play.beat(name)
     play.worker()
     faults.arm(play.stage.folder, "rung", "kill")
     play.client("later", "C2").wait()
-    eventually(lambda: not os.listdir(play.stage.folder / "armed"), why="nobody passed by")
+    eventually(play.stage.is_disarmed, why="nobody passed by")
     return play.judged("C2", since=play.stage.effects.read(kind="fault")[-1]["at"])
 
 
@@ -40,13 +40,12 @@ def reply_lost(play: Play) -> Outcome:
     play.worker()
     play.beat()
     outcome = play.judged("C3")
-    # Until the second message, too, is done with.
-    eventually(lambda: not play.stage.redis.keys("default*") and not play.stage.redis.keys("unacked"))
+    play.stage.settle(1.5, until=lambda: False)  # until the second message, too, is done with
     runs = play.runs("C3")
     return outcome.but(messages == 2, f"{messages} messages").but(runs == 1, f"{runs} runs")
 
 
-@scenario("C4 link half-open while a worker waits for messages", "lost", short=True)
+@scenario("C4 link half-open while a worker waits for messages", "lost")
 def half_open(play: Play) -> Outcome:
     play.worker("deaf", concurrency=1, through=["broker"])
     play.worker("hearing", concurrency=1)
@@ -57,19 +56,19 @@ def half_open(play: Play) -> Outcome:
     return play.judged("C4", since=began)
 
 
-@scenario("C5 worker killed between taking a message and noting that it has", "lost", short=True)
+@scenario("C5 worker killed between taking a message and noting that it has", "lost")
 def killed_with_message(play: Play) -> Outcome:
     play.beat()
     play.stage.keep(play.worker)
     faults.arm(play.stage.folder, "deliver", "kill-group")
     play.client("single", "C5").wait()
-    eventually(lambda: not os.listdir(play.stage.folder / "armed"))
+    eventually(play.stage.is_disarmed)
     return play.judged("C5", since=play.stage.effects.read(kind="fault")[-1]["at"])
 
 
-@scenario("C9 task longer than the visibility time-out", "claim")
+@scenario("C9 task longer than the visibility time-out, where there is one", "claim")
 def longer_than_visible(play: Play) -> Outcome:
-    transport = {"visibility_timeout": 1, "unacked_restore_interval": 0.5}
+    transport = {"ack_emulation": True, "visibility_timeout": 1, "unacked_restore_interval": 0.5}
     for name in ("worker1", "worker2"):
         play.worker(name, transport=transport)
     play.beat()
@@ -98,7 +97,7 @@ def redis_killed(play: Play) -> Outcome:
     return play.judged("C11", since=began)
 
 
-@scenario("C11 Redis down while the web enqueues", "due", short=True)
+@scenario("C11 Redis down while the web enqueues", "due")
 def redis_down(play: Play) -> Outcome:
     play.worker()
     play.beat()
@@ -111,7 +110,7 @@ def redis_down(play: Play) -> Outcome:
     return play.judged(*cases, since=began).but(slowest < 2, f"an answer took {slowest:.1f} s")
 
 
-@scenario("C11 Redis a black hole while the web enqueues", "quiet", short=True)
+@scenario("C11 Redis a black hole while the web enqueues", "quiet")
 def redis_silent(play: Play) -> Outcome:
     play.stage.broker.half_open(also_new=True)
     cases = [f"C11-{n}" for n in range(5)]
@@ -125,7 +124,7 @@ def redis_silent(play: Play) -> Outcome:
     return play.judged(*cases).but(waits[-1] < 0.5 and sum(waits) < 2.5, together)
 
 
-@scenario("C12 Redis full, then emptied", "due", "lost", short=True)
+@scenario("C12 Redis full, then emptied", "due", "lost")
 def redis_full(play: Play) -> Outcome:
     return _refusing(play, "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")
 

@@ -23,7 +23,7 @@ def lost_at_the_end(play: Play) -> Outcome:
     return play.judged("C13").but(play.runs("C13") == 3, f"{play.runs('C13')} runs of three")
 
 
-@scenario("C13 random backends terminated under load", "outcome", "rescue", short=True)
+@scenario("C13 random backends terminated under load", "outcome", "rescue")
 def backends_terminated(play: Play) -> Outcome:
     for name in ("worker1", "worker2"):
         play.worker(name)
@@ -45,7 +45,7 @@ def backends_terminated(play: Play) -> Outcome:
     return outcome.but(failed == [(0,)], f"{failed[0][0]} outcomes that are no success")
 
 
-@scenario("C13 a task changes its database connection while it works", "reassert", short=True)
+@scenario("C13 a task changes its database connection while it works", "reassert")
 def connection_changed(play: Play) -> Outcome:
     play.worker()
     play.beat()

@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
     problems: list[str]
     seconds: float | None = None  # from the harm until all was well; None when there is no such moment
 
-    def but(self, holds: bool, problem: str) -> "Outcome":
+    def but(self, holds: bool, problem: str) -> "Outcome":  # noqa: FBT001  reads as a sentence
         """Return this with another problem, unless something ``holds``."""
         return self if holds else self._replace(problems=[*self.problems, problem])
 

@@ -38,7 +38,7 @@ def _seconds_until(sql: str, patience: float) -> float | None:
     return time.monotonic() - began
 
 
-@scenario("C7 process killed after its business was committed", "rescue", short=True)
+@scenario("C7 process killed after its business was committed", "rescue")
 def killed_after_business(play: Play) -> Outcome:
     play.worker()
     play.beat()
@@ -100,7 +100,7 @@ def _poison(play: Play, *, whole_worker: bool) -> Outcome:
     )
 
 
-@scenario("C15 task that an old worker does not know", "unknown", short=True)
+@scenario("C15 task that an old worker does not know", "unknown")
 def unknown_task(play: Play) -> Outcome:
     old = play.worker("old", unknown=["chaos.effect"])
     play.beat()
@@ -118,7 +118,7 @@ def rolling_restart(play: Play) -> Outcome:
     return _replaced(play, "C16", signal.SIGTERM)
 
 
-@scenario("C17 cold shutdown of the workers, SIGQUIT", "rescue", "lost", short=True)
+@scenario("C17 cold shutdown of the workers, SIGQUIT", "rescue", "lost")
 def cold_shutdown(play: Play) -> Outcome:
     return _replaced(play, "C17", signal.SIGQUIT)
 
