@@ -218,17 +218,10 @@ CELERY_ENABLE_UTC = True
 
 # --- Celery: the broker -----------------------------------------------------------------------------------------------
 
-# How long a task may run at most, in seconds; the longest hard limit of any task is below it.
-VISIBILITY_TIMEOUT = env.int("CELERY_VISIBILITY_TIMEOUT", default=900)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # A message whose worker vanished is delivered again after this. Shorter than a task's hard limit, it would be
-    # delivered while it still runs; longer, an order would wait for nothing.
-    "visibility_timeout": VISIBILITY_TIMEOUT,
-    # How often that is looked at: every 10 s, and not only at every tenth look (kombu's default is 100 s in all).
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
     # What a worker has taken is not noted in Redis as well: the ledger knows what is owed, and rings again for what a worker
-    # took with it. Two round trips less a job, and half of the time of a worker's main process: 1.9 times the jobs.
+    # took with it. Two round trips less a job, and half of the time of a worker's main process: 1.9 times the jobs. So
+    # there is no visibility time-out either, after which a long task would be delivered a second time.
     "ack_emulation": False,
     "queue_order_strategy": "priority",  # without it queues take turns and priorities mean little
     "priority_steps": [0, 3, 6, 9],

@@ -61,7 +61,10 @@ def check_visibility_timeout(app_configs: Sequence[AppConfig] | None, **_: Any) 
     """jobs.W003: Redis delivers messages again while their jobs still run."""
     if not str(current_app.conf.broker_url or "").startswith(("redis", "rediss", "sentinel")):
         return []
-    timeout = current_app.conf.broker_transport_options.get("visibility_timeout", 3600)
+    options = current_app.conf.broker_transport_options
+    if not options.get("ack_emulation", True):
+        return []  # nothing is delivered again
+    timeout = options.get("visibility_timeout", 3600)
     longer = [task.name for task in _our_tasks() if _time_limit(task) >= timeout]
     if not longer:
         return []

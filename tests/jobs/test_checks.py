@@ -91,7 +91,7 @@ def test_of_many_tasks_five_are_named(define):
 
 
 def test_a_visibility_timeout_that_a_task_may_outlast_is_told(define, conf):
-    conf("broker_transport_options", {"visibility_timeout": 5000})
+    conf("broker_transport_options", {"visibility_timeout": 5000, "ack_emulation": True})
     define("tests.long", time_limit=5000)
     define("tests.just_shorter", time_limit=4999)
 
