@@ -244,7 +244,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
 
 # --- Celery: the workers ----------------------------------------------------------------------------------------------
 
-CELERY_TASK_ACKS_LATE = True  # a message is gone when its task is done, not when it begins
+CELERY_TASK_ACKS_LATE = True  # what a worker holds when it is told to stop goes back to its queue
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would redeliver a task that kills its process without end;
 CELERY_TASK_RETRY_ON_WORKER_LOST = False  # the ledger sets it free, and buries it when it is at fault
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker takes what it can run, so that priorities hold
