@@ -8,6 +8,7 @@ from django.utils import timezone
 from orders import locks, pipeline, services
 from orders.models import Order
 from orders.states import FINAL, LIVE, Status
+from proj.jobs.models import Job
 from tests.factories import make_order
 
 AN_HOUR = timedelta(hours=1)
@@ -73,6 +74,25 @@ def test_a_sweep_is_bounded_and_begins_with_the_oldest(resumed):
     assert services.resume_stuck_orders(AN_HOUR, limit=1) == 1
 
     assert resumed == [(orders[2].pk, "placed")]
+
+
+@pytest.mark.django_db
+def test_an_order_that_is_owed_a_job_is_not_stuck_however_long_it_waits(resumed):
+    waiting, dead, lost = make_old_order(), make_old_order(), make_old_order()
+    for order, state in ((waiting, "queued"), (dead, "dead")):
+        Job.objects.create(
+            id=f"job of {order.pk}",
+            task="t",
+            queue="io",
+            priority=5,
+            message={},
+            subject=f"order:{order.pk}",
+            state=state,
+        )
+
+    assert services.resume_stuck_orders(AN_HOUR) == 2
+
+    assert {pk for pk, _ in resumed} == {dead.pk, lost.pk}
 
 
 @pytest.mark.django_db(transaction=True)
