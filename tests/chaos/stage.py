@@ -162,6 +162,7 @@ class Stage:
             self.look()
             self.revive()
             if until() and not judge.open_cases():
+                self.look()  # what was open a moment ago
                 return True
             time.sleep(0.1)
         return False
