@@ -35,7 +35,7 @@ SCHEDULES: Sequence[Entry] = (
     ),
     Entry(
         "Result clean-up",
-        "celery.backend_cleanup",
+        "reports.purge_results",
         Crontab(minute="30", hour="3"),
         "Deletes task results older than CELERY_RESULT_EXPIRES, in small batches.",
     ),

@@ -276,5 +276,5 @@ CELERY_RESULT_BACKEND_MAX_RETRIES = 10  # the default is without end
 
 CELERY_BEAT_SCHEDULER = "proj.jobs.scheduler:LedgerScheduler"
 # Tasks of libraries that an admin may schedule; ours say so themselves (schedulable=True).
-JOBS_SCHEDULABLE = ["celery.backend_cleanup"]
+JOBS_SCHEDULABLE: list[str] = []
 DJANGO_CELERY_BEAT_TZ_AWARE = True

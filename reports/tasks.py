@@ -85,7 +85,7 @@ def resume_stuck_reports() -> int:
     return services.resume_stuck_reports()
 
 
-# The hard limit stays below the broker's visibility timeout (900 s), or the task would be delivered a second time.
+# The clean-up stops itself before its limits; what is left waits for the next night.
 @shared_task(
     base=JobTask, name="reports.clean_up", queue="bulk", schedulable=True, soft_time_limit=660, time_limit=720
 )

@@ -27,6 +27,7 @@ PROCESSES: Sequence[Sequence[str]] = (
 
 @shared_task(name="benchmark.noop", **LIMITS)
 def noop(number: int) -> int:
+    """Do nothing, and leave a mark."""
     marks.leave(number)
     return number
 
