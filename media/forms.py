@@ -42,3 +42,6 @@ class AvatarForm(forms.Form):
         help_text="JPEG, PNG, WebP, GIF or AVIF, up to 10 MB. The middle of it is cut out as a square.",
         error_messages={"required": "Choose a picture first."},
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
