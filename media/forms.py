@@ -43,5 +43,5 @@ class AvatarForm(forms.Form):
         error_messages={"required": "Choose a picture first."},
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **options})

@@ -28,8 +28,8 @@ class ReportForm(forms.Form):
         help_text="This day is part of the report.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **options})
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
