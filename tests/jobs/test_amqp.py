@@ -3,10 +3,12 @@ import threading
 import time
 
 import pytest
-from celery import chain, current_app, group
+from celery import chain, current_app, group, shared_task
 from django.db import connection, transaction
+from kombu.exceptions import OperationalError
 
 from proj.jobs.models import Job, State
+from proj.jobs.task import JobTask
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -119,3 +121,44 @@ def test_callers_that_hold_every_connection_of_the_pool_do_not_wait_for_one_more
 
     assert not any(thread.is_alive() for thread in threads)
     assert waiting("default") == callers
+
+
+@pytest.fixture
+def expendable():
+    """A task whose work may be lost."""
+
+    @shared_task(
+        base=JobTask, name="tests.expendable", queue="default", ledger=False, soft_time_limit=5, time_limit=10
+    )
+    def expendable():
+        """Nothing."""
+
+    yield expendable
+    current_app.tasks.pop("tests.expendable")
+
+
+def test_work_that_may_be_lost_is_published_and_not_recorded(waiting, expendable):
+    expendable.delay()
+
+    assert (waiting("default"), Job.objects.count()) == (1, 0)
+
+
+def test_work_that_may_be_lost_leaves_on_commit_or_not_at_all(waiting, expendable):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        expendable.delay()
+        raise ZeroDivisionError
+    assert waiting("default") == 0
+
+    with transaction.atomic():
+        expendable.delay()
+        assert waiting("default") == 0
+    assert waiting("default") == 1
+
+
+def test_a_broker_that_is_away_loses_such_work_and_nothing_else(refused, expendable):
+    with transaction.atomic():
+        expendable.delay()
+
+    assert Job.objects.count() == 0
+    with pytest.raises(OperationalError):
+        expendable.delay()  # outside a transaction it is the caller's to know, as in stock Celery

@@ -269,3 +269,16 @@ def test_a_task_that_no_worker_knows_stays_owed(worker):
     error(result.id, NotRegistered("tests.endings.unknown"), request=None)
 
     assert (the_job().state, stored(result)) == (State.QUEUED, None)
+
+
+def test_a_message_from_outside_runs_as_plain_celery(worker):
+    """One that somebody else put into the broker, which the ledger has never seen."""
+    result = one.delay()
+    job = the_job()
+    del job.message["headers"]["ledger"]
+    Job.objects.all().delete()
+
+    worker.deliver(job)
+
+    assert stored(result) == states.SUCCESS
+    assert Job.objects.count() == 0
