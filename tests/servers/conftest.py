@@ -11,6 +11,13 @@ from proj.servers.lifetime import SERVERS, Lease
 from tests.servers.processes import bare_environment, marked
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one process: two systems that start at once may find the same port free."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("servers"))
+
+
 @pytest.fixture
 def var_dir() -> Iterator[Path]:
     """A folder whose path has a space. Whatever a test leaves running on it is ended.

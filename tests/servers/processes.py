@@ -17,8 +17,8 @@ def output(var_dir: Path, number: int = 0) -> str:
     """What the command started as the ``number``-th has printed so far, and what went wrong in the web server."""
     said = (var_dir / f"output {number}").read_text()
     for log in var_dir.rglob("web.log"):
-        _, traceback, error = log.read_text().partition("Traceback")
-        said += traceback + error[:5000]
+        _, error, rest = log.read_text().partition("[error")
+        said += error + rest[:6000]
     return said
 
 
