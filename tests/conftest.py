@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from celery import current_app
 
+from proj.jobs import bell
+
 
 @pytest.fixture(autouse=True)
 def files(settings, tmp_path: Path) -> Path:
@@ -26,6 +28,13 @@ def files(settings, tmp_path: Path) -> Path:
 def _cheap_passwords(settings) -> None:
     """Nobody guesses the passwords of these people: do not spend 0.2 s on each."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_found_the_broker_away(monkeypatch) -> None:
+    """Forget the trouble of another test: for some seconds after it, this process would not publish."""
+    monkeypatch.setattr(bell, "_quiet_until", 0.0)
+    monkeypatch.setattr(bell, "_away", False)
 
 
 @pytest.fixture

@@ -40,12 +40,6 @@ def beat(waiting) -> Callable[[], LedgerScheduler]:
     return lambda: LedgerScheduler(current_app._get_current_object(), lazy=False)
 
 
-@pytest.fixture(autouse=True)
-def _nobody_has_found_the_broker_away(monkeypatch) -> None:
-    monkeypatch.setattr(bell, "_quiet_until", 0.0)
-    monkeypatch.setattr(bell, "_away", False)
-
-
 @pytest.fixture
 def dispatcher(waiting) -> Dispatcher:
     """A dispatcher, with the broker empty."""
