@@ -14,7 +14,7 @@ from orders.models import OrderStep
 from orders.models.journal import OrderStepQuerySet
 from orders.states import LIVE, Step, StepState
 from proj.jobs import ledger
-from proj.jobs.errors import Permanent, Transient
+from proj.jobs.errors import Permanent, Postponed, Transient
 from proj.jobs.task import JobTask
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,11 @@ class OrderTask(JobTask):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the step; that it succeeded is written in the transaction that ends its job, or a crash would leave it running."""
-        outcome = super().__call__(*args, **kwargs)
+        try:
+            outcome = super().__call__(*args, **kwargs)
+        except Postponed as reason:
+            self._write(self._steps(args).running(), state=StepState.RETRYING, error=str(reason))
+            raise
         claim = ledger.current_claim()
         if claim is not None and claim.id == self.request.id:
             claim.held.append(partial(self._succeed, args))

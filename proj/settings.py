@@ -188,6 +188,8 @@ ORDERS_URGENT_AMOUNT = env.int("ORDERS_URGENT_AMOUNT", default=500_00)
 ORDERS_STUCK_AFTER = timedelta(seconds=env.int("ORDERS_STUCK_AFTER", default=120))
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+# Two while one is being replaced: "new,old". None: every webhook is refused.
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRET", default=[])
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 

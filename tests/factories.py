@@ -36,6 +36,7 @@ _PATHS: dict[Status, list[Status]] = {
     Status.OUT_OF_STOCK: [Status.VALIDATED, Status.OUT_OF_STOCK],
     Status.PAYMENT_FAILED: [Status.VALIDATED, Status.RESERVED, Status.CHARGING, Status.PAYMENT_FAILED],
     Status.CANCELLED: [Status.CANCELLED],
+    Status.REFUNDED: [Status.CANCELLED, Status.REFUNDED],
 }
 
 

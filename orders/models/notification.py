@@ -6,6 +6,9 @@ from django.db.models import Q
 
 class NotificationKind(models.TextChoices):
     FULFILLED = "fulfilled", "the goods are on their way"
+    PAID = "paid", "the payment has arrived"
+    PAYMENT_FAILED = "payment_failed", "the payment was declined"
+    REFUNDED = "refunded", "money goes back"
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -15,12 +18,15 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
 
 class Notification(models.Model):
-    """A message to the customer of an order. The row is the claim: without it nothing is sent, and once sent
-    nothing is sent again.
+    """A message to the customer about one event of an order. The row is the claim: without it nothing is sent, and once
+    sent nothing is sent again.
     """
 
     order = models.ForeignKey("orders.Order", models.CASCADE, related_name="notifications")
     kind = models.CharField(max_length=20, choices=NotificationKind)
+    reference = models.CharField(
+        max_length=64, blank=True, help_text="Which one, of an event that can happen more than once."
+    )
     recipient = models.EmailField(blank=True)
     claimed_at = models.DateTimeField(null=True, help_text="When somebody last began to send it.")
     sent_at = models.DateTimeField(null=True)
@@ -30,7 +36,7 @@ class Notification(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["order", "kind"], name="notification_once"),
+            models.UniqueConstraint(fields=["order", "kind", "reference"], name="notification_once"),
             models.CheckConstraint(
                 condition=Q(kind__in=NotificationKind.values), name="notification_kind_known"
             ),

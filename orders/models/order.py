@@ -54,7 +54,10 @@ class Order(models.Model):
 
     class Meta:
         ordering = ["-placed_at", "-pk"]
-        permissions = [("cancel_order", "Can cancel orders of customers")]
+        permissions = [
+            ("cancel_order", "Can cancel orders of customers"),
+            ("refund_order", "Can give money back to customers"),
+        ]
         indexes = [
             models.Index(fields=["customer", "-placed_at"], name="order_customer_placed"),
             models.Index(fields=["-placed_at"], name="order_placed"),

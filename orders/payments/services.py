@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from orders import locks
 from orders.models import Order
-from orders.payments.gateway import Charge, Declined, Misconfigured, PaymentGateway, Unavailable, Unknown
+from orders.payments.gateway import Declined, Misconfigured, Payment, PaymentGateway, Unavailable, Unknown
 from orders.payments.models import AttemptState, PaymentAttempt
 from orders.payments.stripe import StripeGateway
 from orders.services import mark_paid, mark_payment_failed
@@ -103,7 +103,7 @@ def _refuse_expired(attempt: PaymentAttempt) -> None:
         raise KeyExpired(attempt)
 
 
-def _ask(attempt: PaymentAttempt) -> Charge:
+def _ask(attempt: PaymentAttempt) -> Payment:
     gateway: PaymentGateway = StripeGateway(settings.STRIPE_API_KEY, settings.STRIPE_API_BASE)
     return gateway.charge(
         key=attempt.idempotency_key,
@@ -114,7 +114,7 @@ def _ask(attempt: PaymentAttempt) -> Charge:
     )
 
 
-def _settle_succeeded(attempt: PaymentAttempt, charge: Charge) -> None:
+def _settle_succeeded(attempt: PaymentAttempt, charge: Payment) -> None:
     """The attempt and the order, together: paid, and what follows is enqueued. Nothing if that was known."""
     with transaction.atomic():
         order = locks.lock_order(attempt.order_id)

@@ -8,7 +8,7 @@ import requests
 import stripe
 from requests.adapters import HTTPAdapter
 
-from orders.payments.gateway import Charge, Declined, Misconfigured, Unavailable, Unknown
+from orders.payments.gateway import Declined, Misconfigured, Payment, PaymentStatus, Unavailable, Unknown
 
 # Seconds. Stripe answers a card payment within a few; together they stay below the soft limit of the task (60).
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 25
@@ -32,7 +32,7 @@ class StripeGateway:
 
     def charge(
         self, *, key: str, amount: int, currency: str, payment_method: str, metadata: dict[str, str]
-    ) -> Charge:
+    ) -> Payment:
         try:
             # A key belongs to its parameters: a request that is asked again after a deployment must still be the
             # same, so what is sent here depends on the arguments alone.
@@ -53,7 +53,7 @@ class StripeGateway:
             raise _sorted(error) from error
         if intent.status != "succeeded":
             raise Unknown(f"{intent.id} is {intent.status}")
-        return Charge(reference=intent.id)
+        return Payment(intent.id, PaymentStatus.SUCCEEDED, amount, currency)
 
 
 @cache

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django_celery_results.backends import DatabaseBackend
 
 from proj.jobs import bell, ledger
+from proj.jobs.errors import Postponed
 from proj.jobs.failpoints import failpoint
 from proj.jobs.message import HEADER, Message
 from proj.jobs.models import Job
@@ -114,6 +115,10 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
     def conclude_rejected(self, claim: ledger.Claim) -> None:
         """Give back a job whose message goes back to its queue."""
         self._conclude(claim, lambda: ledger.release(claim))
+
+    def conclude_postponed(self, claim: ledger.Claim, reason: Postponed) -> None:
+        """Give back a job for which it is not the time."""
+        self._conclude(claim, lambda: ledger.postpone(claim, reason.seconds, reason=str(reason)))
 
     def conclude_ignored(self, claim: ledger.Claim, request: Any) -> None:
         """End a job that told Celery to store nothing: it was replaced, or has given itself its last state."""

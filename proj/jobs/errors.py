@@ -25,6 +25,25 @@ class Stopped(Ignore):
         super().__init__(reason)
 
 
+class Postponed(Ignore):
+    """It is not the time for it: the job goes back to the ledger as it was, and this was none of its tries.
+
+    For what the job itself has no part in: a provider that is known to be down, a rate that is used up.
+
+    Args:
+        seconds: how long it waits.
+        reason: why, for people.
+
+    """
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        super().__init__(seconds, reason)
+        self.seconds, self.reason = seconds, reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class PoisonPill(Permanent):
     """The job took its worker with it each time it was tried."""
 

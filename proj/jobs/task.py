@@ -12,7 +12,7 @@ from django.db import Error
 from kombu.utils.json import loads
 
 from proj.jobs import ledger
-from proj.jobs.errors import RETRIED, Permanent, Stopped
+from proj.jobs.errors import RETRIED, Permanent, Postponed, Stopped
 from proj.jobs.failpoints import failpoint
 from proj.jobs.ledger import Claim
 from proj.jobs.message import HEADER
@@ -121,6 +121,10 @@ class JobTask(Task[Any, Any]):
         claim = request.get("claim")
         try:
             return self.run(*args, **kwargs) if claim is None else self._run_claimed(claim, args, kwargs)
+        except Postponed as reason:
+            if claim is None:  # nobody keeps it for us
+                raise self.retry(exc=reason, countdown=reason.seconds, max_retries=None) from reason
+            raise
         except MemoryError as error:  # for which Celery ends the whole worker, with whatever else it runs
             raise Permanent("it ran out of memory") from error
 
@@ -143,6 +147,9 @@ class JobTask(Task[Any, Any]):
             raise
         except Stopped as reason:
             backend.conclude_stopped(claim, self.request, TaskRevokedError(str(reason)))
+            raise
+        except Postponed as reason:
+            backend.conclude_postponed(claim, reason)
             raise
         except Ignore:
             backend.conclude_ignored(claim, self.request)

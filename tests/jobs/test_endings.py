@@ -8,7 +8,9 @@ from django.db import connection
 from django.db.transaction import atomic
 from django_celery_results.models import TaskResult
 
+from proj.jobs import ledger
 from proj.jobs.dispatcher import Dispatcher
+from proj.jobs.errors import Postponed
 from proj.jobs.models import Job, State
 from proj.jobs.task import JobTask
 from tests.jobs.inline import LIMITS, follow, one, raising, stored, the_job
@@ -282,3 +284,54 @@ def test_a_message_from_outside_runs_as_plain_celery(worker):
 
     assert stored(result) == states.SUCCESS
     assert Job.objects.count() == 0
+
+
+def test_a_job_that_is_postponed_waits_in_the_ledger_and_has_used_up_no_try(worker, bound):
+    result = bound(raising(Postponed(60, "The provider is down."))).delay()
+
+    worker.work()
+
+    job = the_job()
+    assert (job.state, job.error) == (State.QUEUED, "The provider is down.")
+    assert 60 <= (job.available_at - job.claimed_at).total_seconds() < 65
+    assert job.message["headers"]["retries"] == 0
+    assert (job.published_at, job.claimed_by, job.losses) == (None, None, 0)
+    assert result.state == states.RETRY
+    assert stored(result) is None
+
+
+def test_a_postponed_job_runs_when_its_time_has_come_as_often_as_it_takes(worker, bound):
+    runs = []
+
+    def body(self):
+        runs.append(self.request.retries)
+        if len(runs) <= 20:  # more than the tries of any task
+            raise Postponed(0, "not yet")
+
+    result = bound(body).delay()
+    worker.work()
+
+    assert runs == [0] * 21
+    assert stored(result) == states.SUCCESS
+
+
+def test_a_postponed_job_that_somebody_wants_cancelled_is_not_waited_for(worker, bound):
+    def body(self):
+        ledger.cancel(self.request.id)
+        raise Postponed(60, "not yet")
+
+    result = bound(body).delay()
+    worker.work()
+
+    assert stored(result) == states.REVOKED
+    assert not Job.objects.exists()
+
+
+def test_a_postponed_message_from_outside_is_sent_again(worker, bound):
+    task = bound(raising(Postponed(60, "not yet")))
+    task.push_request(id="outside", called_directly=False, retries=3, args=(), kwargs={})
+
+    with pytest.raises(Retry) as caught:
+        task()
+
+    assert caught.value.when == 60

@@ -84,9 +84,16 @@ def test_the_life_of_an_order_is_the_documented_one():
     life = ["placed", "validated", "reserved", "charging", "paid", "fulfilled", "completed"]
 
     assert all(later in TRANSITIONS[Status(earlier)] for earlier, later in pairwise(life))
-    assert sorted(FINAL) == ["cancelled", "completed", "out_of_stock", "payment_failed", "rejected"]
+    assert sorted(FINAL) == [
+        "cancelled",
+        "completed",
+        "out_of_stock",
+        "payment_failed",
+        "refunded",
+        "rejected",
+    ]
     assert sorted(LIVE) == ["charging", "fulfilled", "paid", "placed", "reserved", "validated"]
-    assert sorted(CANCELLABLE) == ["placed", "reserved", "validated"]
+    assert sorted(CANCELLABLE) == ["charging", "paid", "placed", "reserved", "validated"]
 
 
 def test_the_database_knows_no_other_status():

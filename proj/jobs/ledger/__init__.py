@@ -3,6 +3,7 @@
     record ──▶ queued ──claim──▶ running ──finish──▶ (gone; the result tells the rest)
                  ▲                  │
                  ├──retry, release──┤
+                 ├──postpone────────┤
                  ├──rescue──────────┤            cancel: queued ──▶ (gone; result REVOKED)
                  └──replay── dead ◀─┴bury
 
@@ -20,6 +21,7 @@ from proj.jobs.ledger.claiming import (
     disown,
     finish,
     note,
+    postpone,
     reassert,
     release,
     retry,
@@ -65,6 +67,7 @@ __all__ = [
     "note",
     "now",
     "orphans",
+    "postpone",
     "reassert",
     "record",
     "release",

@@ -171,6 +171,29 @@ def release(claim: Claim) -> None:
     )
 
 
+def postpone(claim: Claim, seconds: float, *, reason: str) -> None:
+    """Give a job back, not to be run before so many seconds have passed; `reason` says why, for people.
+
+    A job that somebody wants cancelled is due at once, to be ended.
+
+    Raises:
+        Fenced: somebody else owns the job; nothing was written.
+
+    """
+    written = count(
+        """
+        UPDATE jobs_job
+           SET state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL, error = %s,
+               available_at = clock_timestamp()
+                   + CASE WHEN cancel_requested THEN interval '0' ELSE make_interval(secs => %s) END
+         WHERE id = %s AND attempt = %s AND state = 'running'
+        """,
+        [legible(reason), seconds, claim.id, claim.attempt],
+    )
+    if not written:
+        raise Fenced(claim.id)
+
+
 def bury(claim: Claim, *, error: str) -> None:
     """Keep a job that failed for good, whole, so that it can be replayed.
 

@@ -1,7 +1,9 @@
+"""What the provider was asked to take."""
+
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 
@@ -10,6 +12,7 @@ class AttemptState(models.TextChoices):
     UNKNOWN = "unknown"  # asked, without an answer that says what happened: asked again with the same key
     SUCCEEDED = "succeeded"  # the money is captured
     DECLINED = "declined"  # refused for good; nothing is captured
+    VOIDED = "voided"  # looked up after a long silence, and it is not there: nothing is captured
 
 
 #: The provider may still be about to take the money.
@@ -38,6 +41,9 @@ class PaymentAttempt(models.Model):
     amount = models.BigIntegerField(help_text="In the currency's minor unit (pence, cents).")
     currency = models.CharField(max_length=3, help_text="ISO 4217.")
     payment_method = models.CharField(max_length=64)
+    refunded = models.BigIntegerField(
+        default=0, help_text="What has been given back, or is about to be, in the minor unit."
+    )
     state = models.CharField(max_length=16, choices=AttemptState, default=AttemptState.SENT)
     provider_ref = models.CharField(max_length=255, blank=True, help_text="The provider's id, such as pi_...")
     error_code = models.CharField(max_length=64, blank=True)
@@ -63,8 +69,18 @@ class PaymentAttempt(models.Model):
             ),
             models.CheckConstraint(condition=Q(state__in=AttemptState.values), name="payment_state_known"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
+            # Raised in the transaction that asks for a refund, so two at the same time cannot exceed it either.
+            models.CheckConstraint(
+                condition=Q(refunded=0) | Q(refunded__gt=0, refunded__lte=F("amount"), state="succeeded"),
+                name="payment_refunded_at_most_captured",
+            ),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="payment_currency_iso"),
         ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of order {self.order_id}: {self.state}"
+
+    @property
+    def refundable(self) -> int:
+        """What may still be given back, in the minor unit."""
+        return self.amount - self.refunded if self.state == AttemptState.SUCCEEDED else 0
