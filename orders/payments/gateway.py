@@ -27,13 +27,14 @@ class Unknown(Transient):
     """No answer, or none that says what happened: the money may have been captured. Ask again with the same key.
 
     `detail`, here and below, is for staff; the text of the error is for the shopper, who follows the order's steps.
+    `answered` says that the provider is well: it has answered, only not with an outcome.
     """
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, answered: bool = False) -> None:
         super().__init__(
             "The payment provider has not answered yet. We will ask again; you will not pay twice."
         )
-        self.detail = detail
+        self.detail, self.answered = detail, answered
 
 
 class Unavailable(Transient):
