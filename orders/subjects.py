@@ -2,19 +2,29 @@
 
 from collections.abc import Sequence
 
-from orders.models import Order, OrderStep
+from orders.models import Notification, Order, OrderStep
 from proj.jobs import subjects
 from proj.jobs.subjects import Subject
 
 
 def register_all() -> None:
-    """Make known what an order is."""
+    """Make known what an order is, and a mail about one."""
     subjects.register("order", resolve_order, find=find_order, task_ids=tasks_of_order)
+    subjects.register("notification", resolve_notification)
 
 
 def resolve_order(identity: str) -> Subject | None:
     """Return the order with a primary key."""
     return _subject(Order.objects.filter(pk=identity).first() if identity.isdecimal() else None)
+
+
+def resolve_notification(identity: str) -> Subject | None:
+    """Return the mail with a primary key: it is seen where its order is."""
+    mails = Notification.objects.select_related("order")
+    mail = mails.filter(pk=identity).first() if identity.isdecimal() else None
+    if mail is None:
+        return None
+    return Subject(f"notification:{mail.pk}", mail.order.customer_id, mail.order.get_absolute_url())
 
 
 def find_order(task_id: str) -> Subject | None:

@@ -80,6 +80,19 @@ def notify_customer(order_id: int) -> str:
 
 
 @shared_task(
+    base=JobTask,
+    name="orders.send_notification",
+    subject="notification",
+    queue="io",
+    soft_time_limit=45,
+    time_limit=60,
+)
+def send_notification(notification_id: int) -> str:
+    """Tell a customer about one event of an order, once."""
+    return services.send_notification(notification_id).status
+
+
+@shared_task(
     base=OrderTask,
     name="orders.record_sale",
     step=Step.RECORD_SALE,

@@ -8,7 +8,7 @@ concurrently: it locks the order, does nothing unless it is that step's turn, an
 from orders.services.catalogue import CatalogueRow, Loaded, load_catalogue
 from orders.services.ending import abandon_order, cancel_order
 from orders.services.fulfilling import complete_if_done, fulfil_order, record_sale
-from orders.services.notifying import notify_customer
+from orders.services.notifying import announce, notify_customer, send_notification
 from orders.services.placing import LineRequest, Placed, place_order
 from orders.services.resuming import resume_stuck_orders
 from orders.services.settling import mark_paid, mark_payment_failed
@@ -21,6 +21,7 @@ __all__ = [
     "Loaded",
     "Placed",
     "abandon_order",
+    "announce",
     "cancel_order",
     "complete_if_done",
     "fulfil_order",
@@ -33,6 +34,7 @@ __all__ = [
     "release_stock",
     "reserve_stock",
     "resume_stuck_orders",
+    "send_notification",
     "set_on_hand",
     "validate_order",
 ]

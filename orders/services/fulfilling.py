@@ -3,6 +3,7 @@ from django.utils import timezone
 
 from orders import locks
 from orders.models import Notification, Order, Sale
+from orders.models.notification import NotificationKind
 from orders.services.stock import take_stock
 from orders.states import Status
 
@@ -42,6 +43,6 @@ def complete_if_done(order: Order) -> bool:
     """
     done = (
         Sale.objects.filter(order=order).exists()
-        and Notification.objects.settled().filter(order=order).exists()
+        and Notification.objects.settled().filter(order=order, kind=NotificationKind.FULFILLED).exists()
     )
     return done and order.transition_to(Status.COMPLETED, actor="system")

@@ -53,7 +53,8 @@ def test_the_customer_is_told_what_is_on_its_way():
 def test_every_copy_of_a_message_has_the_same_id():
     order = make_order(status=Status.FULFILLED)
 
-    ids = {notifications.fulfilled_mail(order).message()["Message-ID"] for _ in range(2)}
+    mail = Notification.objects.create(order=order, kind="fulfilled")
+    ids = {notifications.compose(mail).message()["Message-ID"] for _ in range(2)}
 
     assert ids == {f"<order.{order.public_id}.fulfilled@example.com>"}
 
