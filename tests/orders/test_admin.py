@@ -91,7 +91,7 @@ def test_an_order_costs_the_same_queries_however_many_lines(boss, count, django_
     order = make_order({make_product(): 1 for _ in range(count)})
     ContentType.objects.get_for_model(Order)  # Django remembers it for the process: whoever asks first pays
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(10):
         boss.get(reverse("admin:orders_order_change", args=[order.pk]))
 
 

@@ -1,0 +1,61 @@
+"""What an order consists of and what has happened to it, on the order's own page. All of it is written by services."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from orders.admin.readonly import ReadOnly
+from orders.models import Notification, OrderEvent, OrderLine, OrderStep
+from orders.money import format_money
+from orders.payments.models import Incident, PaymentAttempt
+
+
+class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+    model = OrderLine
+    fields = ["sku", "name", "quantity", "price", "total"]
+    readonly_fields = ["price", "total"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
+        return super().get_queryset(request).select_related("order")
+
+    @admin.display(description="price of one")
+    def price(self, line: OrderLine) -> str:
+        return format_money(line.amount, line.order.currency)
+
+    def total(self, line: OrderLine) -> str:
+        return format_money(line.total, line.order.currency)
+
+
+class PaymentInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+    model = PaymentAttempt
+    verbose_name_plural = "payments"
+    fields = ["number", "state", "money", "provider_ref", "error_detail", "created_at", "updated_at"]
+    readonly_fields = ["money", "updated_at"]
+    show_change_link = True
+
+    @admin.display(description="amount")
+    def money(self, attempt: PaymentAttempt) -> str:
+        return format_money(attempt.amount, attempt.currency)
+
+
+class IncidentInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+    model = Incident
+    fields = ["kind", "summary", "repair", "opened_at", "closed_at", "outcome"]
+    show_change_link = True
+
+
+class NotificationInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+    model = Notification
+    verbose_name_plural = "mails to the customer"
+    fields = ["kind", "reference", "recipient", "claimed_at", "sent_at", "error"]
+    show_change_link = True
+
+
+class OrderStepInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+    model = OrderStep
+    fields = ["name", "state", "attempt", "started_at", "finished_at", "error", "task_id"]
+
+
+class OrderEventInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+    model = OrderEvent
+    fields = ["created_at", "kind", "from_status", "to_status", "actor", "detail"]

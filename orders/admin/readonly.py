@@ -1,0 +1,27 @@
+# ruff: noqa: ARG002  the signatures are Django's
+from typing import Any
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+
+class ReadOnly:
+    """For what only services write: everything can be seen, nothing changed."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def link(row: Model, text: object = None) -> str:
+    """Return a link to the page of a row in the admin; its text is the row's own unless another is given."""
+    meta = row._meta  # noqa: SLF001  Django's documented API in spite of its name
+    url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    return format_html('<a href="{}">{}</a>', url, row if text is None else text)

@@ -1,0 +1,7 @@
+"""The back office of payments: what was asked for, given back, told, booked and found to differ."""
+
+from orders.payments.admin.attempt import PaymentAttemptAdmin
+from orders.payments.admin.journal import JournalEntryAdmin
+from orders.payments.admin.refund import RefundAdmin
+
+__all__ = ["JournalEntryAdmin", "PaymentAttemptAdmin", "RefundAdmin"]
