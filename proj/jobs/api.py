@@ -9,7 +9,7 @@ from django_celery_results.models import TaskResult
 from ninja import Query, Router, Schema
 
 from proj.api.problems import Problem
-from proj.jobs import describing, ledger, listing, operations, subjects
+from proj.jobs import audit, describing, ledger, listing, operations, subjects
 from proj.jobs.ledger import Cancelled
 from proj.jobs.models import Job, State
 from proj.jobs.subjects import Subject
@@ -81,7 +81,7 @@ def read_job(request: HttpRequest, job_id: str) -> dict[str, Any]:
 def cancel_job(request: HttpRequest, job_id: str) -> dict[str, str]:
     """Cancel a job that waits, or ask one that runs to stop at its next checkpoint; ``answer`` says which it was."""
     _find(request, job_id)
-    answer = operations.cancel([job_id])[job_id]
+    answer = operations.cancel([job_id], by=audit.by(request, audit.API))[job_id]
     if answer == Cancelled.TOO_LATE:
         raise Problem(409, "too_late", "The job has ended.")
     return {"id": job_id, "answer": answer.value}
@@ -93,7 +93,7 @@ def retry_job(request: HttpRequest, job_id: str) -> dict[str, str]:
     _find(request, job_id)
     if not (request.user.is_staff and request.user.has_perm("jobs.operate_job")):
         raise PermissionDenied("Only staff who may operate jobs retry them.")
-    if not operations.retry([job_id]):
+    if not operations.retry([job_id], by=audit.by(request, audit.API)):
         raise Problem(409, "not_dead", "Only a job that is dead can be retried.")
     return {"id": job_id, "answer": "queued"}
 

@@ -40,12 +40,14 @@ def _add_operations(verbs: "_SubParsersAction[Any]") -> None:
     cancel = verbs.add_parser("cancel", help="never run jobs that wait; stop those that run")
     cancel.add_argument("--terminate", action="store_true", help="kill the processes of those that run")
     bury = verbs.add_parser("bury", help="give up jobs that wait: they are dead, and can be retried")
-    bury.add_argument("--reason", required=True, help="why; it becomes their error")
+    bury.add_argument("--reason", required=True, help="why: it becomes their error, and is in the audit log")
     for verb, states in ((retry, [Owed.DEAD]), (cancel, Owed), (bury, WAITING)):
         verb.add_argument("ids", nargs="*", metavar="ID", help="which; or filters")
         _add_filters(verb, states)
         verb.add_argument("--dry-run", action="store_true", help="only say how many, and show some")
         verb.add_argument("--yes", action="store_true", help="also if it is more than one")
+    for verb in (retry, cancel):
+        verb.add_argument("--reason", default="", help="why, for the audit log")
 
 
 def _add_filters(parser: ArgumentParser, states: Iterable[Owed]) -> None:

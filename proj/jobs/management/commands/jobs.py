@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from proj.jobs import arguments, console, describing, ledger, operations
+from proj.jobs import arguments, audit, console, describing, ledger, operations
 from proj.jobs.ledger import Cancelled
 from proj.jobs.models import Job, State
 from proj.jobs.selecting import Selection, batches
@@ -30,6 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *, verb: str, **options: Any) -> None:
         self.json: bool = options["json"]
+        self.told: dict[str, Any] = {"by": audit.by_command(), "reason": options.get("reason", "")}
         getattr(self, f"handle_{verb}")(options)
 
     # --- looking ------------------------------------------------------------------------------------------------------
@@ -58,19 +59,19 @@ class Command(BaseCommand):
             raise CommandError("--args is a JSON list, --kwargs a JSON object.", returncode=2)
         chosen = self.choose(options, among=Q(state=State.DEAD))
         if args is None and kwargs is None:
-            self.operate(chosen, "retried", operations.retry)
+            self.operate(chosen, "retried", partial(operations.retry, **self.told))
         elif len(chosen) > 1:
             raise CommandError("Other arguments are for one job.", returncode=2)
         else:
-            self.operate(chosen, "retried", lambda ids: _retry_with(ids[0], args, kwargs))
+            self.operate(chosen, "retried", lambda ids: _retry_with(ids[0], args, kwargs, **self.told))
 
     def handle_bury(self, options: dict[str, Any]) -> None:
         chosen = self.choose(options, among=Q(state=State.QUEUED))
-        self.operate(chosen, "buried", partial(operations.bury, reason=options["reason"]))
+        self.operate(chosen, "buried", partial(operations.bury, **self.told))
 
     def handle_cancel(self, options: dict[str, Any]) -> None:
         def cancel(ids: Sequence[str]) -> int:
-            answers = operations.cancel(ids)
+            answers = operations.cancel(ids, **self.told)
             for job_id, answer in answers.items():
                 self.print({"id": job_id, "answer": answer.value}, f"{job_id}  {answer}")
             if options["terminate"]:
@@ -139,9 +140,9 @@ def _selection(options: dict[str, Any]) -> Selection:
     return Selection(**{name: options[name] for name in names if options.get(name)})
 
 
-def _retry_with(job_id: str, args: Any, kwargs: Any) -> int:
+def _retry_with(job_id: str, args: Any, kwargs: Any, **told: Any) -> int:
     try:
-        return int(operations.retry_with(job_id, args, kwargs))
+        return int(operations.retry_with(job_id, args, kwargs, **told))
     except TypeError as error:
         raise CommandError(f"The task cannot be called like that: {error}", returncode=2) from error
 
