@@ -93,6 +93,53 @@ class TooLate(Exception):  # noqa: N818
         self.detail = detail
 
 
+class RefundRefused(Exception):  # noqa: N818
+    """Money that cannot be given back as asked. Nothing has been stored. `code` is for programs, `detail` for people."""
+
+    code = "refund_refused"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NothingToRefund(RefundRefused):
+    code = "nothing_to_refund"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was paid for this order, or all of it has been given back.")
+
+
+class RefundTooLarge(RefundRefused):
+    code = "refund_too_large"
+
+    def __init__(self, most: str) -> None:
+        super().__init__(f"No more than {most} can be given back.")
+
+
+class RefundInexact(RefundRefused):
+    """Less than one minor unit, or a sum that the provider cannot move exactly."""
+
+    code = "refund_inexact"
+
+
+class RefundOutdated(RefundRefused):
+    code = "refund_outdated"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another refund of this order was asked for in the meantime. See what is left, then ask again."
+        )
+
+
+class NotStuck(Exception):  # noqa: N818
+    """There is nothing to set going again. `detail` says why, for people."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
 class IllegalTransition(Exception):  # noqa: N818
     """A step in a life that orders do not have: a mistake in the code, never in the request."""
 

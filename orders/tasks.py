@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 
 from orders import services
-from orders.payments import services as payments
+from orders.payments import charging
 from orders.states import Step
 from orders.steps import OrderTask
 from proj.jobs.task import JobTask
@@ -50,7 +50,7 @@ def reserve_stock(order_id: int) -> str:
 )
 def charge_order(order_id: int) -> None:
     """Ask the provider for the money; asked again, it is the same charge."""
-    payments.charge_order(order_id)
+    charging.charge_order(order_id)
 
 
 @shared_task(

@@ -4,6 +4,7 @@ from django.utils import timezone
 from orders import locks
 from orders.models import Notification, Order, Sale
 from orders.models.notification import NotificationKind
+from orders.payments.refunds import end_as_refunded
 from orders.services.stock import take_stock
 from orders.states import Status
 
@@ -45,4 +46,7 @@ def complete_if_done(order: Order) -> bool:
         Sale.objects.filter(order=order).exists()
         and Notification.objects.settled().filter(order=order, kind=NotificationKind.FULFILLED).exists()
     )
-    return done and order.transition_to(Status.COMPLETED, actor="system")
+    if not done or not order.transition_to(Status.COMPLETED, actor="system"):
+        return False
+    end_as_refunded(order, actor="system")  # all of it may have gone back while the goods were on their way
+    return True

@@ -5,11 +5,12 @@ from orders.payments.models.event import EventState, WebhookEvent
 from orders.payments.models.incident import Incident, IncidentKind
 from orders.payments.models.journal import Account, EntryKind, JournalEntry, Posting
 from orders.payments.models.provider import Provider
-from orders.payments.models.refund import Refund, RefundState
+from orders.payments.models.refund import OPEN_REFUNDS, Refund, RefundState
 
 __all__ = [
     "LIVE",
     "OPEN",
+    "OPEN_REFUNDS",
     "Account",
     "AttemptState",
     "EntryKind",

@@ -1,0 +1,59 @@
+"""Writing down that something does not add up, once, for as long as it does not."""
+
+import logging
+from typing import Any
+
+from django.utils import timezone
+
+from orders.models import Order
+from orders.payments.models import Incident, IncidentKind
+
+logger = logging.getLogger(__name__)
+
+LENGTH = 500  # of a sentence that is kept
+
+
+def open_incident(  # noqa: PLR0913  a row's columns
+    kind: IncidentKind,
+    fingerprint: str,
+    *,
+    summary: str,
+    detail: dict[str, Any] | None = None,
+    order: Order | None = None,
+    repair: str = "",
+) -> Incident:
+    """Open an incident; or, if this difference has an open one, bring that up to date.
+
+    Args:
+        kind: what sort of difference.
+        fingerprint: which one, such as "order:42" or "pi_...": the same kind and fingerprint are open once.
+        summary: what differs, as a sentence with figures.
+        detail: both sides, as they were read.
+        order: the order that it concerns, if there is one.
+        repair: what would mend it, as a sentence; empty if only people can.
+
+    """
+    incident, is_new = Incident.objects.update_or_create(
+        kind=kind,
+        fingerprint=fingerprint[:255],
+        closed_at=None,
+        defaults={
+            "summary": summary[:LENGTH],
+            "detail": detail or {},
+            "order": order,
+            "repair": repair[:LENGTH],
+            "seen_at": timezone.now(),
+        },
+    )
+    if is_new:
+        logger.warning("incident %s opened: %s, %s: %s", incident.pk, kind, fingerprint, summary)
+    return incident
+
+
+def close_incident(incident: Incident, *, actor: str, outcome: str) -> bool:
+    """Close an incident, saying how it ended; False, and no change, if somebody has closed it before."""
+    incident.closed_at, incident.closed_by, incident.outcome = timezone.now(), actor[:150], outcome[:LENGTH]
+    mine = Incident.objects.filter(pk=incident.pk, closed_at=None)
+    return (
+        mine.update(closed_at=incident.closed_at, closed_by=incident.closed_by, outcome=incident.outcome) == 1
+    )
