@@ -34,6 +34,7 @@ def api_docs(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", include("orders.urls")),
+    path("", include("orders.payments.urls")),
     path("profile/", include("media.urls")),
     path("uploads/", include(uploads)),
     path("reports/", include("reports.urls")),

@@ -103,8 +103,7 @@ class Event:
 
     id: str
     kind: str
-    object_ref: str  # the provider's id of the object that it is about
-    order: str  # the public id of our order, from the object's metadata; empty if it has none
+    object_ref: str  # the provider's id of the object that it is about; empty if it has none
     created_at: datetime
     payload: dict[str, object] = field(default_factory=dict)
 
