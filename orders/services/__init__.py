@@ -10,7 +10,8 @@ from orders.services.ending import abandon_order, cancel_order
 from orders.services.fulfilling import complete_if_done, fulfil_order, record_sale
 from orders.services.notifying import announce, notify_customer, send_notification
 from orders.services.placing import LineRequest, Placed, place_order
-from orders.services.resuming import resume_stuck_orders
+from orders.services.refunding import refund_order
+from orders.services.resuming import resume_order, resume_stuck_orders, why_not_resume
 from orders.services.settling import mark_paid, mark_payment_failed
 from orders.services.stock import release_stock, reserve_stock, set_on_hand
 from orders.services.validating import validate_order
@@ -31,10 +32,13 @@ __all__ = [
     "notify_customer",
     "place_order",
     "record_sale",
+    "refund_order",
     "release_stock",
     "reserve_stock",
+    "resume_order",
     "resume_stuck_orders",
     "send_notification",
     "set_on_hand",
     "validate_order",
+    "why_not_resume",
 ]

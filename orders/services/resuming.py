@@ -1,11 +1,12 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models import CharField, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from orders import locks, pipeline
+from orders.errors import NotStuck
 from orders.models import Order
 from proj.jobs.models import Job, State
 
@@ -21,9 +22,7 @@ def resume_stuck_orders(older_than: timedelta, *, limit: int = LIMIT) -> int:
     that was set going again counts as moved.
     """
     now = timezone.now()
-    owed = Job.objects.exclude(state=State.DEAD).filter(
-        subject=Concat(Value("order:"), Cast(OuterRef("pk"), CharField()))
-    )
+    owed = _owed().filter(subject=Concat(Value("order:"), Cast(OuterRef("pk"), CharField())))
     with transaction.atomic():
         unmoved = Order.objects.live().unmoved_since(now - older_than).exclude(Exists(owed))
         stuck = list(locks.skip_locked_orders(unmoved.order_by("updated_at"))[:limit])
@@ -31,3 +30,33 @@ def resume_stuck_orders(older_than: timedelta, *, limit: int = LIMIT) -> int:
         for order in stuck:
             pipeline.resume(order)
     return len(stuck)
+
+
+def resume_order(order_id: int, *, actor: str) -> Order:
+    """Enqueue what is left of one order, now and not when the sweep finds it.
+
+    Raises NotStuck, and enqueues nothing, when it has ended or is owed a job already.
+    """
+    with transaction.atomic():
+        order = locks.lock_order(order_id)
+        if refusal := why_not_resume(order):
+            raise NotStuck(refusal)
+        order.updated_at = timezone.now()
+        order.save(update_fields=["updated_at"])
+        order.note("resumed", actor=actor)
+        pipeline.resume(order)
+        return order
+
+
+def why_not_resume(order: Order) -> str:
+    """Why there is nothing to set going again, as a sentence; empty if there is."""
+    if order.is_final:
+        return "It has ended."
+    if _owed().filter(subject=f"order:{order.pk}").exists():
+        return "Its next step is waiting for a worker or a next try, or is running."
+    return ""
+
+
+def _owed() -> QuerySet[Job]:
+    """What the ledger will still run by itself: a dead job waits for people."""
+    return Job.objects.exclude(state=State.DEAD)
