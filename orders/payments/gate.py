@@ -40,12 +40,12 @@ def through(what: Callable[[PaymentGateway], T], *, wait: bool = False) -> T:
         Postponed: not now; nothing has been asked.
         Exception: what the question raises.
     """
-    provider, _ = Provider.objects.get_or_create(name=NAME)
-    if provider.paused:
+    state = provider()
+    if state.paused:
         raise Postponed(PAUSED_FOR * _chance(), "Payments are paused for the moment.")
-    breaker.refuse_if_open(provider)
-    _take_turn(provider, patience=math.inf if wait else PATIENCE)
-    permit = breaker.admit(provider)
+    breaker.refuse_if_open(state)
+    _take_turn(state, patience=math.inf if wait else PATIENCE)
+    permit = breaker.admit(state)
     try:
         answer = what(gateway())
     except (Unknown, Unavailable) as error:
@@ -61,14 +61,20 @@ def through(what: Callable[[PaymentGateway], T], *, wait: bool = False) -> T:
     return answer
 
 
+def provider() -> Provider:
+    """How the provider is to be treated, and how it is doing: as the database has it now."""
+    state, _ = Provider.objects.get_or_create(name=NAME)
+    return state
+
+
 def gateway() -> PaymentGateway:
     """The provider itself. It costs nothing to make: what is worth keeping is kept by it."""
     return StripeGateway(settings.STRIPE_API_KEY, settings.STRIPE_API_BASE)
 
 
-def _take_turn(provider: Provider, *, patience: float) -> None:
+def _take_turn(state: Provider, *, patience: float) -> None:
     give_up_at = time.monotonic() + patience
-    while (room_in := rate.take(provider.name, per_second=breaker.pace(provider))) > 0:
+    while (room_in := rate.take(state.name, per_second=breaker.pace(state))) > 0:
         if time.monotonic() + room_in > give_up_at:
             raise Postponed(room_in * _chance(), "The payment provider is busy. We will ask again.")
         time.sleep(room_in)
