@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,8 +13,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django_celery_results.models import TaskResult
 
-from proj.jobs import subjects
+from proj.jobs import audit, subjects
 from proj.jobs.admin_actions import ACTIONS, MOST, Action, confirm
+from proj.jobs.admin_audit import history_of
 from proj.jobs.admin_list import CappedPaginator, QueueFilter, StateFilter, TaskFilter, search
 from proj.jobs.console import length
 from proj.jobs.describing import arguments_of, state_of
@@ -128,6 +128,14 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
             raise Http404(f"{label} is not there any more.")
         return redirect(subject.url)
 
+    def history_view(
+        self,
+        request: HttpRequest,  # noqa: ARG002  Django's signature
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        return history_of(f"job:{object_id}")
+
     # --- who may do what ----------------------------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
@@ -168,7 +176,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
         return self._operate(request, queryset, ACTIONS["bury"])
 
     def _operate(self, request: HttpRequest, queryset: QuerySet[Job], action: Action) -> HttpResponse | None:
-        """Ask first; once that is answered, do it bite by bite, and note who did it to which."""
+        """Ask first; once that is answered, do it bite by bite."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         chosen = list(queryset.filter(action.among).only("pk", "task")[: MOST + 1])
@@ -176,9 +184,8 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
             return confirm(self, request, action, chosen)
         told: dict[str, int] = {}
         for ids in batches([job.pk for job in chosen]):
-            for what, count in action.act(ids, request.POST).items():
+            for what, count in action.act(ids, request.POST, audit.by(request)).items():
                 told[what] = told.get(what, 0) + count
-        LogEntry.objects.log_actions(int(request.user.pk or 0), chosen, CHANGE, action.noted(request.POST))
         self.message_user(
             request, ", ".join(f"{count:,} {what}" for what, count in told.items() if count) + "."
         )

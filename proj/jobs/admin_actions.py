@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from kombu.exceptions import OperationalError
 
 from proj.jobs import operations
+from proj.jobs.audit import Actor
 from proj.jobs.ledger import Cancelled
 from proj.jobs.models import Job, State
 
@@ -29,20 +30,16 @@ class Action:
     among: Q  # which jobs it can be done to
     kind: str  # what these are called
     consequence: str  # what will happen, for the person who is asked
-    act: Callable[[Sequence[str], Mapping[str, Any]], Mapping[str, int]]  # ids and the form; counts in words
-
-    def noted(self, form: Mapping[str, Any]) -> str:
-        """Return what the history says."""
-        reason = form.get("reason", "").strip()
-        return f"{self.name}: {reason}" if reason else self.name
+    # Ids, the form, and who sent it; counts in words.
+    act: Callable[[Sequence[str], Mapping[str, Any], Actor], Mapping[str, int]]
 
 
-def _retry(ids: Sequence[str], form: Mapping[str, Any]) -> Mapping[str, int]:  # noqa: ARG001
-    return {"retried": operations.retry(ids)}
+def _retry(ids: Sequence[str], form: Mapping[str, Any], actor: Actor) -> Mapping[str, int]:
+    return {"retried": operations.retry(ids, by=actor, reason=_reason(form))}
 
 
-def _cancel(ids: Sequence[str], form: Mapping[str, Any]) -> Mapping[str, int]:
-    answers = operations.cancel(ids)
+def _cancel(ids: Sequence[str], form: Mapping[str, Any], actor: Actor) -> Mapping[str, int]:
+    answers = operations.cancel(ids, by=actor, reason=_reason(form))
     running = [job_id for job_id, answer in answers.items() if answer == Cancelled.STOPPING]
     counts = Counter(answer.value for answer in answers.values())
     if form.get("terminate") and running:
@@ -53,8 +50,12 @@ def _cancel(ids: Sequence[str], form: Mapping[str, Any]) -> Mapping[str, int]:
     return counts
 
 
-def _bury(ids: Sequence[str], form: Mapping[str, Any]) -> Mapping[str, int]:
-    return {"buried": operations.bury(ids, form.get("reason", "").strip() or "no reason was given")}
+def _bury(ids: Sequence[str], form: Mapping[str, Any], actor: Actor) -> Mapping[str, int]:
+    return {"buried": operations.bury(ids, _reason(form) or "no reason was given", by=actor)}
+
+
+def _reason(form: Mapping[str, Any]) -> str:
+    return str(form.get("reason", "")).strip()
 
 
 ACTIONS: Mapping[str, Action] = {

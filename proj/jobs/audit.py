@@ -40,7 +40,7 @@ class Change(NamedTuple):
     after: Mapping[str, Any] | None = None
 
 
-class Unaccompanied(RuntimeError):
+class UnaccompaniedError(RuntimeError):
     """There is no transaction, so that the entry could tell of what was never done, or be missing for what was."""
 
 
@@ -78,7 +78,7 @@ def record(  # noqa: PLR0913  who, what, on what, why, before, after
         after: the same, as it is now.
 
     Raises:
-        Unaccompanied: no transaction is open.
+        UnaccompaniedError: no transaction is open.
 
     """
     record_each(actor, action, [Change(target, before, after)], reason=reason)
@@ -87,7 +87,7 @@ def record(  # noqa: PLR0913  who, what, on what, why, before, after
 def record_each(actor: Actor, action: str, changes: Iterable[Change], *, reason: str = "") -> None:
     """Write down one deed on many things, an entry for each; see :func:`record`."""
     if not connection.in_atomic_block:
-        raise Unaccompanied(f"{action} would be written down apart from being done")
+        raise UnaccompaniedError(f"{action} would be written down apart from being done")
     AuditEntry.objects.bulk_create(
         AuditEntry(
             actor=legible(actor.name),

@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -15,6 +16,9 @@ from django.utils.html import format_html_join
 from django_celery_beat import admin as upstream
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from proj.jobs import audit
+from proj.jobs.admin_audit import Audited
+from proj.jobs.audit import Change
 from proj.jobs.models import SchedulePolicy, SkippedSlots
 from proj.jobs.schedule_forms import POLICY, CrontabForm, IntervalForm, ScheduleForm
 from proj.jobs.schedules import TIMINGS, next_slots, policy_of, run_now, start_anew
@@ -28,7 +32,8 @@ for model in (PeriodicTask, CrontabSchedule, IntervalSchedule):
 
 
 @admin.register(PeriodicTask)
-class ScheduleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class ScheduleAdmin(Audited, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    audited_as = "schedule"
     form = ScheduleForm
     list_display = ["name", "enabled", "in_words", "next_runs", "last_run"]
     list_filter = ["enabled", "task"]
@@ -128,12 +133,18 @@ class ScheduleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
         self._switch(request, queryset.filter(enabled=True), enabled=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
         word = "Enabled" if enabled else "Disabled"
-        schedules = list(queryset)
-        PeriodicTask.objects.filter(pk__in=[schedule.pk for schedule in schedules]).update(enabled=enabled)
-        start_anew([schedule.pk for schedule in schedules])
-        for schedule in schedules:
-            self.log_change(request, schedule, f"{word}.")
+        was, now = {"enabled": not enabled}, {"enabled": enabled}
+        with transaction.atomic():
+            schedules = list(queryset.select_for_update(of=("self",)))
+            PeriodicTask.objects.filter(pk__in=[schedule.pk for schedule in schedules]).update(
+                enabled=enabled
+            )
+            start_anew([schedule.pk for schedule in schedules])
+            deeds = [Change(self.audit_target(schedule), was, now) for schedule in schedules]
+            audit.record_each(audit.by(request), "schedule.enable" if enabled else "schedule.disable", deeds)
         self.message_user(request, f"{word}: {len(schedules)}.", messages.SUCCESS)
 
     # --- a run by hand ------------------------------------------------------------------------------------------------
@@ -144,6 +155,8 @@ class ScheduleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
     @admin.action(description="Run selected schedules now", permissions=["run"])
     def run(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> HttpResponse | None:
         """Ask first; then enqueue a run of each. The page's own id makes a second click on it the same request."""
+        if not self.has_run_permission(request):
+            raise PermissionDenied
         try:
             request_id = UUID(request.POST.get("request_id", ""))
         except ValueError:
@@ -162,21 +175,27 @@ class ScheduleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
 
     def _run(self, request: HttpRequest, schedule: PeriodicTask, request_id: UUID) -> None:
         try:
-            job = run_now(schedule, request_id)
+            with transaction.atomic():
+                job = run_now(schedule, request_id)
+                ran = {"job": job, "task": schedule.task, "args": schedule.args, "kwargs": schedule.kwargs}
+                reason = request.POST.get("reason", "").strip()
+                target = self.audit_target(schedule)
+                audit.record(audit.by(request), "schedule.run", target, reason=reason, after=ran)
         except Exception as error:  # noqa: BLE001  whatever is wrong with this one, the person is told, and the others run
             self.message_user(request, f"{schedule.name} cannot run: {error}", messages.ERROR)
         else:
-            self.log_change(request, schedule, f"Run now, as job {job}.")
             self.message_user(request, f"{schedule.name} runs as job {job}.", messages.SUCCESS)
 
 
 @admin.register(CrontabSchedule)
-class CrontabAdmin(upstream.CrontabScheduleAdmin):  # type: ignore[misc]  # untyped
+class CrontabAdmin(Audited, upstream.CrontabScheduleAdmin):  # type: ignore[misc]  # untyped
+    audited_as = "crontab"
     form = CrontabForm
 
 
 @admin.register(IntervalSchedule)
-class IntervalAdmin(upstream.IntervalScheduleAdmin):  # type: ignore[misc]
+class IntervalAdmin(Audited, upstream.IntervalScheduleAdmin):  # type: ignore[misc]
+    audited_as = "interval"
     form = IntervalForm
 
 

@@ -16,7 +16,7 @@ from proj.servers.state import LOOPBACK, free_port
 from proj.servers.supervisor import LOOK_EVERY, Supervisor
 
 READY_SECONDS = 120  # a dozen Python processes start on two slow cores; 10 s on a laptop
-PREPARATION = (("migrate", "--verbosity=0"), ("ensure_schedules",), ("load_sample",))
+PREPARATION = (("migrate", "--verbosity=0"), ("ensure_schedules",), ("ensure_groups",), ("load_sample",))
 
 
 class System:

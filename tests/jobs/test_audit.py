@@ -75,7 +75,7 @@ def test_whatever_a_row_held_is_written_down():
 @pytest.mark.django_db(transaction=True)
 def test_an_entry_apart_from_its_deed_is_refused():
     with pytest.raises(
-        audit.Unaccompanied, match=r"queue\.pause would be written down apart from being done"
+        audit.UnaccompaniedError, match=r"queue\.pause would be written down apart from being done"
     ):
         audit.record(ANN, "queue.pause", "queue:bulk")
 

@@ -1,12 +1,11 @@
 import pytest
 from celery.app.control import Control
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.urls import reverse
 
 from proj.jobs import admin_actions, admin_list, facts, ledger, subjects
-from proj.jobs.models import Job, State
+from proj.jobs.models import AuditEntry, Job, State
 from proj.jobs.subjects import Subject
 from proj.jobs.testing import drain, without_broker
 from tests.factories import make_user
@@ -176,12 +175,13 @@ def test_an_operation_is_confirmed_first(client, operator):
 def test_a_confirmed_retry_puts_the_dead_ones_back(client, operator):
     job, waiting = dead(), add.delay(1)
 
-    page = post(client, "retry", job, waiting, confirmed="yes")
+    page = post(client, "retry", job, waiting, confirmed="yes", reason="the provider is back")
 
     assert told(page) == ["1 retried."]
     assert states() == {job.id: State.QUEUED, waiting.id: State.QUEUED}
-    [entry] = LogEntry.objects.all()
-    assert (entry.object_id, entry.user_id, entry.change_message) == (job.id, operator.pk, "retry")
+    [entry] = AuditEntry.objects.all()
+    assert (entry.target, entry.actor_id, entry.origin) == (f"job:{job.id}", operator.pk, "admin")
+    assert (entry.action, entry.reason) == ("job.retry", "the provider is back")
 
 
 def test_a_confirmed_cancel_tells_what_became_of_each(client, operator):
@@ -213,7 +213,8 @@ def test_a_confirmed_burial_keeps_its_reason(client, operator):
     post(client, "bury", job, confirmed="yes", reason="wrong price")
 
     assert Job.objects.get().error == "Buried: wrong price"
-    assert LogEntry.objects.get().change_message == "bury: wrong price"
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.reason) == ("job.bury", "wrong price")
 
 
 def test_everything_that_a_filter_shows_can_be_meant(client, operator):

@@ -3,17 +3,17 @@
 import json
 from datetime import timedelta
 from http import HTTPStatus
+from unittest.mock import Mock
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from proj.jobs import schedules
-from proj.jobs.models import Job, SchedulePolicy, SkippedSlots
+from proj.jobs import audit, schedules
+from proj.jobs.models import AuditEntry, Job, SchedulePolicy, SkippedSlots
 from tests.jobs.schedule_pages import LIST, change, daily, form_of, schedule
 
 __all__ = ["daily", "schedule"]  # fixtures are found by their names here
@@ -95,6 +95,49 @@ def test_an_edit_keeps_what_it_does_not_mention(admin_client, schedule):
     assert (schedule.description, schedule.last_run_at) == ("why", before)
 
 
+def test_an_edit_is_written_down_with_what_was_there_before(admin_client, schedule):
+    admin_client.post(change(schedule), form_of(schedule, description="why", misfire="all"))
+
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.target) == ("schedule.change", f"schedule:{schedule.pk}")
+    assert (entry.before, entry.after) == (
+        {"description": "", "misfire": "latest"},
+        {"description": "why", "misfire": "all"},
+    )
+
+
+def test_an_edit_that_cannot_be_written_down_is_not_made(admin_client, schedule, monkeypatch):
+    monkeypatch.setattr(audit, "record", Mock(side_effect=ZeroDivisionError))
+
+    with pytest.raises(ZeroDivisionError):
+        admin_client.post(change(schedule), form_of(schedule, description="why"))
+
+    schedule.refresh_from_db()
+    assert schedule.description == ""
+
+
+def test_a_schedule_that_is_made_or_deleted_is_written_down(admin_client, schedule, daily):
+    admin_client.post(f"{LIST}add/", form_of(crontab=daily.pk))
+    made = PeriodicTask.objects.get(name="New")
+    admin_client.post(f"{LIST}{made.pk}/delete/", {"post": "yes"})
+    act(admin_client, "delete_selected", schedule, post="yes")
+
+    said = AuditEntry.objects.order_by("pk").values_list("action", "target")
+    assert list(said) == [
+        ("schedule.add", f"schedule:{made.pk}"),
+        ("schedule.delete", f"schedule:{made.pk}"),
+        ("schedule.delete", f"schedule:{schedule.pk}"),
+    ]
+    assert AuditEntry.objects.latest("pk").before["name"] == "Counting"
+    assert not PeriodicTask.objects.exists()
+
+
+def test_the_history_of_a_schedule_is_the_audit_log(admin_client, schedule):
+    page = admin_client.get(f"{LIST}{schedule.pk}/history/")
+
+    assert page.url == f"/admin/jobs/auditentry/?target=schedule%3A{schedule.pk}"
+
+
 def test_the_row_is_locked_while_it_is_saved(admin_client, schedule):
     """All of it is written: without the lock, what beat writes in between would be written over."""
     with CaptureQueriesContext(connection) as queries:
@@ -140,8 +183,10 @@ def test_enabling_and_disabling_are_noted_and_begin_anew(admin_client, schedule)
     act(admin_client, "enable", schedule)
     schedule.refresh_from_db()
     assert (schedule.enabled, schedule.last_run_at) == (True, None)
-    messages = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
-    assert list(messages) == ["Disabled.", "Enabled."]
+    assert list(AuditEntry.objects.order_by("pk").values_list("action", "target", "before", "after")) == [
+        ("schedule.disable", f"schedule:{schedule.pk}", {"enabled": True}, {"enabled": False}),
+        ("schedule.enable", f"schedule:{schedule.pk}", {"enabled": False}, {"enabled": True}),
+    ]
 
 
 @pytest.mark.parametrize("action", ["enable", "disable", "run"])
@@ -152,7 +197,7 @@ def test_whoever_may_only_look_changes_nothing(client, schedule, action):
 
     schedule.refresh_from_db()
     assert schedule.enabled
-    assert (Job.objects.count(), LogEntry.objects.count()) == (0, 0)
+    assert (Job.objects.count(), AuditEntry.objects.count()) == (0, 0)
 
 
 @pytest.mark.parametrize(("permission", "jobs"), [("change_periodictask", 0), ("run_schedule", 1)])
@@ -175,7 +220,8 @@ def test_a_run_by_hand_asks_first_and_a_second_click_adds_none(admin_client, sch
     job = Job.objects.get()
     assert (job.task, json.loads(job.message["body"])[0]) == ("tests.counted", [1])
     assert job.subject == f"schedule:{schedule.pk}"
-    assert LogEntry.objects.first().change_message == f"Run now, as job {job.pk}."
+    ran = AuditEntry.objects.earliest("pk")
+    assert (ran.action, ran.target, ran.after["job"]) == ("schedule.run", f"schedule:{schedule.pk}", job.pk)
     before = schedule.last_run_at
     schedule.refresh_from_db()
     assert schedule.last_run_at == before

@@ -1,0 +1,5 @@
+"""The console's own admins; Django looks for them here."""
+
+from proj.console import audit_admin, results_admin
+
+__all__ = ["audit_admin", "results_admin"]
