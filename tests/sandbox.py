@@ -1,38 +1,78 @@
 """The payment sandbox as tests use it: a real process with its books in a temporary folder."""
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import requests
 import stripe
 
 KEY = "sk_test_sandbox"
+SECRET = "whsec_sandbox"
 PROJECT = Path(__file__).parent.parent
 DEADLINE = 30  # seconds to start or to stop; it takes about one
 
 
+class Delivery(NamedTuple):
+    """A webhook as the provider's books have it; `status` is that of the last answer, None without one."""
+
+    kind: str
+    object: str
+    endpoint: int
+    tries: int
+    status: int | None
+    done: bool
+
+
 class Sandbox:
-    """A payment sandbox process. `start` after `kill` serves the same books on the same port."""
+    """A payment sandbox process. `start` after `kill` serves the same books on the same port, with the same options."""
 
     def __init__(self, folder: Path) -> None:
         self.books = folder / "books.sqlite3"
         self.log = folder / "sandbox.log"
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
+        self.options: list[str] = []
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(
+        self,
+        *,
+        webhook: str | Sequence[str] = (),
+        secret: str = SECRET,
+        faults: float = 0,
+        seed: int = 0,
+        settle_after: float | None = None,
+    ) -> None:
+        """Start it; what is not given stays as it was at the last start.
+
+        Args:
+            webhook: where events go, one address or several.
+            secret: what webhooks are signed with; two with a comma between them sign each webhook twice.
+            faults: the share of requests, and of webhooks, that a fault strikes.
+            seed: of those faults.
+            settle_after: seconds until what settles later does.
+
+        """
+        urls = [webhook] if isinstance(webhook, str) else webhook
+        options = [option for url in urls for option in ("--webhook", url, "--webhook-secret", secret)]
+        options += ["--faults", str(faults), "--seed", str(seed)] if faults else []
+        options += [] if settle_after is None else ["--settle-after", str(settle_after)]
+        self.options = options or self.options
         command = [sys.executable, "manage.py", "payment_sandbox", "--key", KEY]
-        command += ["--port", str(self.port), "--books", str(self.books)]
+        command += ["--port", str(self.port), "--books", str(self.books), *self.options]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 command, cwd=PROJECT, env=os.environ.copy(), stdout=subprocess.PIPE, stderr=log, text=True
@@ -41,6 +81,22 @@ class Sandbox:
         said = self.process.stdout.readline()
         assert said.startswith("Payment sandbox on http://127.0.0.1:"), self.log.read_text()
         self.port = int(said.partition(",")[0].rpartition(":")[2])
+
+    def set_faults(self, rules: list[dict[str, Any]]) -> None:
+        """Let these faults strike from now on, and no others; see `orders.payments.sandbox.faults`."""
+        self._control("POST", rules)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The rules in force, with how often each still strikes."""
+        return self._control("GET")
+
+    def _control(self, method: str, rules: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        answer = requests.request(
+            method, f"{self.url}/sandbox/faults", json=rules, headers=headers, timeout=10
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
 
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL, in the middle of whatever it does."""
@@ -86,6 +142,71 @@ class Sandbox:
                WHERE charges.captured = 1 AND intents.body ->> '$.metadata.order' = ?""",
             str(order),
         )
+
+    def refunds_of(self, order: object) -> list[tuple[int, str]]:
+        """(minor units, currency) of each refund that has not failed, of the order with this public id."""
+        return self.read_books(
+            """SELECT refunds.amount, refunds.currency FROM refunds JOIN intents ON intents.id = refunds.payment_intent
+               WHERE refunds.status != 'failed' AND intents.body ->> '$.metadata.order' = ? ORDER BY refunds.number""",
+            str(order),
+        )
+
+    def events(self) -> list[tuple[str, str]]:
+        """(type, id of the object) of each event, in the order in which they happened."""
+        return self.read_books("SELECT type, object FROM events ORDER BY number")
+
+    def deliveries(self) -> list[Delivery]:
+        """What has been, or is to be, sent to the endpoints, in the order in which it was planned."""
+        return [
+            Delivery(*row)
+            for row in self.read_books(
+                """SELECT type, object, endpoint, tries, status, done IS NOT NULL
+                   FROM deliveries JOIN events ON events.id = deliveries.event ORDER BY deliveries.number"""
+            )
+        ]
+
+    def undelivered(self) -> int:
+        """How many webhooks are still to be accepted, those of events that nobody has looked at included."""
+        return self.read_books(
+            """SELECT (SELECT count(*) FROM deliveries WHERE done IS NULL)
+                    + (SELECT count(*) FROM events WHERE planned = 0)"""
+        )[0][0]
+
+
+def make_event(kind: str, subject: dict[str, Any], *, event_id: str = "", at: float | None = None) -> bytes:
+    """The body of a webhook that says `kind` happened to `subject`, such as "payment_intent.succeeded"."""
+    event = {
+        "id": event_id or f"evt_{uuid.uuid4().hex[:24]}",
+        "object": "event",
+        "api_version": "2026-10-28.endive",
+        "created": int(at or time.time()),
+        "data": {"object": subject},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": {"id": None, "idempotency_key": None},
+        "type": kind,
+    }
+    return json.dumps(event).encode()
+
+
+def sign(body: bytes, *secrets: str, at: float | None = None) -> str:
+    """The Stripe-Signature header of a webhook, by the official client; `at` is the time of signing, now if None."""
+    moment = int(at or time.time())
+    signed = [
+        stripe.WebhookSignature.generate_signature_header(body.decode(), secret, moment)
+        for secret in secrets or (SECRET,)
+    ]
+    return ",".join([signed[0], *(header.partition(",")[2] for header in signed[1:])])
+
+
+def post_event(client: Any, body: bytes, *secrets: str, at: float | None = None) -> Any:
+    """Sign a webhook and post it to the shop with Django's test client; returns the response."""
+    return client.post(
+        "/webhooks/payments",
+        body,
+        content_type="application/json",
+        headers={"Stripe-Signature": sign(body, *secrets, at=at)},
+    )
 
 
 @pytest.fixture(scope="session")

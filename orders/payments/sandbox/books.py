@@ -1,4 +1,7 @@
-"""The provider's own books, in SQLite: the intents, every charge tried, and the answers given to keyed requests."""
+"""The provider's own books, in SQLite: what was asked for, what became of it, and the answers given to keyed requests.
+
+The SQL of each noun is in that noun's module; here is what all of them stand on.
+"""
 
 import json
 import sqlite3
@@ -7,42 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+from orders.payments.sandbox.schema import SCRIPTS
 
 Document: TypeAlias = dict[str, Any]
 
-# `number` orders objects made within the same second. A charge is captured at most once per intent, by an index.
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS intents (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    created INTEGER NOT NULL,
-    amount INTEGER NOT NULL CHECK (amount > 0),
-    currency TEXT NOT NULL,
-    status TEXT NOT NULL,
-    body TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS charges (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    intent TEXT NOT NULL REFERENCES intents (id),
-    created INTEGER NOT NULL,
-    amount INTEGER NOT NULL CHECK (amount > 0),
-    currency TEXT NOT NULL,
-    captured INTEGER NOT NULL CHECK (captured IN (0, 1)),
-    decline_code TEXT
-) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS charges_captured_once ON charges (intent) WHERE captured = 1;
-CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY,
-    path TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    created INTEGER NOT NULL,
-    status INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    request_id TEXT NOT NULL
-) STRICT;
-"""
+
+class Origin(NamedTuple):
+    """The request on whose behalf the books change; both None when the provider changes them by itself."""
+
+    request_id: str | None = None
+    key: str | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +43,35 @@ class Books:
 
     SQLite has one writer whatever we do, and a transaction here takes well under a millisecond, so a lock in
     front of a single connection is as fast as a connection for each thread, and never meets SQLITE_BUSY.
+
+    Args:
+        path: the file; made if missing.
+        settle_after: how many seconds a payment or refund that settles later takes.
+
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settle_after: float = 2.0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.settle_after = settle_after
+        self.origin = Origin()  # of the open transaction
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         # WAL: others may read the books while we write. NORMAL: a commit outlives kill -9 of this process, though
         # not a power cut, and costs no fsync, which would be most of the time of a charge.
         self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
-        self._connection.executescript(SCHEMA)
+        self._upgrade()
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, origin: Origin = Origin()) -> Iterator[None]:  # noqa: B008  immutable
         """All or nothing: what is written inside is committed together, or not at all if anything is raised."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
+            self.origin = origin
             try:
                 yield
             except BaseException:
@@ -91,44 +79,35 @@ class Books:
                 raise
             self._connection.execute("COMMIT")
 
-    def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Run one statement and return what it finds; outside a transaction it is one by itself."""
         with self._lock:
             return self._connection.execute(sql, values).fetchall()
 
     def intent(self, reference: str) -> Document | None:
-        rows = self._rows("SELECT body FROM intents WHERE id = ?", reference)
+        rows = self.rows("SELECT body FROM intents WHERE id = ?", reference)
         return json.loads(rows[0]["body"]) if rows else None
 
-    def intents(self, *, after: str | None, since: int, until: int, limit: int) -> list[Document]:
-        """Newest first, made in `since` <= created <= `until` (Unix seconds), older than the intent `after`."""
-        rows = self._rows(
-            """SELECT body FROM intents WHERE created BETWEEN ? AND ?
-               AND number < coalesce((SELECT number FROM intents WHERE id = ?), 9223372036854775807)
-               ORDER BY number DESC LIMIT ?""",
-            since, until, after, limit,
-        )  # fmt: skip
-        return [json.loads(row["body"]) for row in rows]
-
     def save_intent(self, intent: Document) -> None:
-        self._rows(
+        self.rows(
             """INSERT INTO intents (id, created, amount, currency, status, body) VALUES (?, ?, ?, ?, ?, ?)
                ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body""",
             *(intent[field] for field in ("id", "created", "amount", "currency", "status")), json.dumps(intent),
         )  # fmt: skip
 
-    def add_charge(self, reference: str, intent: Document, created: int, decline_code: str | None) -> None:
-        """A charge that was tried on the card: captured, or declined with the bank's code."""
-        self._rows(
-            """INSERT INTO charges (id, intent, created, amount, currency, captured, decline_code)
-               VALUES (?, ?, ?, ?, ?, ?, ?)""",
-            reference, intent["id"], created, intent["amount"], intent["currency"], decline_code is None, decline_code,
-        )  # fmt: skip
-
     def answer(self, key: str, since: int) -> KeptAnswer | None:
         """The answer given to the request with this idempotency key, unless it is older than `since`."""
-        rows = self._rows("SELECT * FROM answers WHERE key = ? AND created >= ?", key, since)
+        rows = self.rows("SELECT * FROM answers WHERE key = ? AND created >= ?", key, since)
         return KeptAnswer(*rows[0]) if rows else None
 
     def save_answer(self, answer: KeptAnswer) -> None:
         """Keep the answer, in place of one that is too old to be asked for."""
-        self._rows("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", *astuple(answer))
+        self.rows("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", *astuple(answer))
+
+    def _upgrade(self) -> None:
+        """Run the scripts that these books have not seen yet."""
+        seen = self.rows("PRAGMA user_version")[0][0]
+        for number, script in enumerate(SCRIPTS[seen:], start=seen + 1):
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;"
+            )

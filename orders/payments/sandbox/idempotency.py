@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from orders.payments.sandbox.books import Books, Document, KeptAnswer
+from orders.payments.sandbox.books import Books, Document, KeptAnswer, Origin
 from orders.payments.sandbox.errors import InvalidRequest, Refusal
 from orders.payments.sandbox.parameters import Parameters
 
@@ -26,6 +26,14 @@ class Answer:
     status: int
     body: Document
     headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiling:
+    """What a fault does to work: it is done `delay` seconds later; `instead` is what it is answered with, and kept."""
+
+    delay: float = 0
+    instead: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,9 @@ class KeysInFlight:
                 self._keys.discard(key)
 
 
-def run_once(books: Books, keys: KeysInFlight, request: KeyedRequest, work: Callable[[], Document]) -> Answer:
+def run_once(
+    books: Books, keys: KeysInFlight, request: KeyedRequest, work: Callable[[], Document], spoiling: Spoiling
+) -> Answer:
     """The kept answer for the request's key, or do `work` and keep its answer.
 
     Raises InvalidRequest, and keeps nothing, when the key is too long or in flight, when it was first used with
@@ -74,12 +84,21 @@ def run_once(books: Books, keys: KeysInFlight, request: KeyedRequest, work: Call
     """
     if len(request.key) > LONGEST_KEY:
         raise InvalidRequest(f"Idempotency keys can be at most {LONGEST_KEY} characters long.")
-    with keys.hold(request.key), books.transaction():
+    with keys.hold(request.key):
+        time.sleep(spoiling.delay)
+        return _run_once(books, request, work, spoiling.instead)
+
+
+def _run_once(
+    books: Books, request: KeyedRequest, work: Callable[[], Document], instead: Answer | None
+) -> Answer:
+    with books.transaction(Origin(request.id, request.key, request.path)):
         now = int(time.time())
         kept = books.answer(request.key, since=now - KEPT)
         if kept is not None:
             return replay(kept, request)
-        answer = run(work)
+        done = run(work)
+        answer = instead or done
         body = json.dumps(answer.body)
         books.save_answer(
             KeptAnswer(request.key, request.path, request.fingerprint, now, answer.status, body, request.id)

@@ -4,16 +4,20 @@ Each function runs inside one transaction of the books, opened by the caller, an
 would show.
 """
 
+import json
 import secrets
 import time
 
+from orders.payments.sandbox import events
 from orders.payments.sandbox.amounts import parse_amount, parse_currency
 from orders.payments.sandbox.books import Books, Document
-from orders.payments.sandbox.cards import CARDS
-from orders.payments.sandbox.charges import charge_card, unexpected_state
+from orders.payments.sandbox.cards import CARDS, TYPES
+from orders.payments.sandbox.charges import CANCELED, charge_card, fail, unexpected_state
 from orders.payments.sandbox.errors import InvalidRequest, no_such
 from orders.payments.sandbox.identifiers import identifier
-from orders.payments.sandbox.parameters import Parameters, array, boolean, integer, metadata, refuse_unknown
+from orders.payments.sandbox.pages import Collection, listed
+from orders.payments.sandbox.parameters import Parameters, array, boolean, metadata, refuse_unknown
+from orders.payments.sandbox.promises import release
 
 # What these do not list, such as manual capture or saved customers, is refused and never silently ignored.
 CREATE = frozenset((
@@ -25,8 +29,7 @@ CONFIRM = frozenset(
     ("error_on_requires_action", "off_session", "payment_method", "receipt_email", "return_url")
 )
 CANCEL = frozenset(("cancellation_reason",))
-LIST = frozenset(("created", "limit", "starting_after"))
-CANCELLABLE = ("requires_payment_method", "requires_confirmation")
+CANCELLABLE = ("requires_payment_method", "requires_confirmation", "processing")
 CANCELLATION_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
 # What Stripe shows on every intent and what stays empty for a plain card payment.
 EMPTY = (
@@ -43,9 +46,9 @@ def create(books: Books, parameters: Parameters) -> Document:
     currency = parse_currency(parameters.get("currency"))
     amount = parse_amount(parameters.get("amount"), currency)
     payment_method = parameters.get("payment_method")
-    refuse_unknown_card(payment_method)
     confirmed = boolean(parameters, "confirm")
     allowed_types = types_of_payment(parameters)
+    refuse_unusable(payment_method, allowed_types, currency)
     reference = identifier("pi")
     intent: Document = dict.fromkeys(EMPTY) | {
         "id": reference,
@@ -71,12 +74,13 @@ def create(books: Books, parameters: Parameters) -> Document:
         "payment_method_options": {
             "card": {"installments": None, "network": None, "request_three_d_secure": "automatic"}
         },
-        "payment_method_types": ["card"],
+        "payment_method_types": [CARDS[payment_method].type if payment_method else "card"],
         "receipt_email": parameters.get("receipt_email"),
         "statement_descriptor_suffix": parameters.get("statement_descriptor_suffix"),
         "status": "requires_confirmation" if payment_method else "requires_payment_method",
     }
     books.save_intent(intent)
+    events.record(books, "payment_intent.created", intent)
     return charge_card(books, intent) if confirmed else intent
 
 
@@ -84,22 +88,24 @@ def confirm(books: Books, reference: str, parameters: Parameters) -> Document:
     """POST /v1/payment_intents/{id}/confirm: charge the card of the intent, or the one given here."""
     refuse_unknown(parameters, CONFIRM)
     intent = retrieve(books, reference)
-    refuse_unknown_card(parameters.get("payment_method"))
+    refuse_unusable(
+        parameters.get("payment_method"), intent["allowed_payment_method_types"], intent["currency"]
+    )
     if intent["status"] == "succeeded":
         raise unexpected_state(
             intent,
             "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.",
         )
-    if intent["status"] == "canceled":
+    if intent["status"] in {"canceled", "processing"}:
         raise unexpected_state(
-            intent, "You cannot confirm this PaymentIntent because it has a status of canceled."
+            intent, f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}."
         )
     intent["payment_method"] = parameters.get("payment_method") or intent["payment_method"]
     return charge_card(books, intent)
 
 
 def cancel(books: Books, reference: str, parameters: Parameters) -> Document:
-    """POST /v1/payment_intents/{id}/cancel: never charge it; refused once it has succeeded."""
+    """POST /v1/payment_intents/{id}/cancel: never charge it; refused once it has succeeded, or is on its way there."""
     refuse_unknown(parameters, CANCEL)
     reason = parameters.get("cancellation_reason")
     if reason is not None and reason not in CANCELLATION_REASONS:
@@ -108,7 +114,10 @@ def cancel(books: Books, reference: str, parameters: Parameters) -> Document:
             param="cancellation_reason",
         )
     intent = retrieve(books, reference)
-    if intent["status"] not in CANCELLABLE:
+    processing = intent["status"] == "processing"
+    if intent["status"] not in CANCELLABLE or (
+        processing and not CARDS[intent["payment_method"]].cancellable
+    ):
         raise unexpected_state(
             intent,
             f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
@@ -116,10 +125,14 @@ def cancel(books: Books, reference: str, parameters: Parameters) -> Document:
         )
     intent |= {"status": "canceled", "canceled_at": int(time.time()), "cancellation_reason": reason}
     books.save_intent(intent)
+    if processing:
+        release(books, reference)
+        fail(books, intent, CANCELED)
+    events.record(books, "payment_intent.canceled", intent)
     return intent
 
 
-def retrieve(books: Books, reference: str) -> Document:
+def retrieve(books: Books, reference: str, _parameters: Parameters | None = None) -> Document:
     """GET /v1/payment_intents/{id}."""
     intent = books.intent(reference)
     if intent is None:
@@ -127,26 +140,18 @@ def retrieve(books: Books, reference: str) -> Document:
     return intent
 
 
-def listed(books: Books, parameters: Parameters) -> Document:
-    """GET /v1/payment_intents: newest first, in pages of `limit`, within `created[gte|gt|lte|lt]`."""
-    refuse_unknown(parameters, LIST)
-    limit = integer(parameters, "limit", 10, least=1, most=100)
-    after = parameters.get("starting_after")
-    if after is not None and books.intent(after) is None:
-        raise no_such("payment_intent", after, param="starting_after", status=400)
-    since = max(integer(parameters, "created[gte]", 0), integer(parameters, "created[gt]", -1) + 1)
-    until = min(integer(parameters, "created[lte]", 2**53), integer(parameters, "created[lt]", 2**53 + 1) - 1)
-    page = books.intents(after=after, since=since, until=until, limit=limit + 1)
-    return {
-        "object": "list",
-        "data": page[:limit],
-        "has_more": len(page) > limit,
-        "url": "/v1/payment_intents",
-    }
+INTENTS = Collection(
+    "intents", "/v1/payment_intents", "payment_intent", lambda _books, row: json.loads(row["body"])
+)
+
+
+def list_intents(books: Books, parameters: Parameters) -> Document:
+    """GET /v1/payment_intents."""
+    return listed(books, INTENTS, parameters)
 
 
 def types_of_payment(parameters: Parameters) -> list[str] | None:
-    """The types that the caller restricts the payment to; the sandbox knows cards only."""
+    """The types that the caller restricts the payment to."""
     if array(parameters, "payment_method_types"):
         # https://docs.stripe.com/changelog/endive/2026-09-30
         raise InvalidRequest(
@@ -155,11 +160,27 @@ def types_of_payment(parameters: Parameters) -> list[str] | None:
             param="payment_method_types",
         )
     types = array(parameters, "allowed_payment_method_types")
-    if types and "card" not in types:
+    if types and not set(types) & TYPES:
         raise InvalidRequest("No valid payment method types.", param="allowed_payment_method_types")
     return types or None
 
 
-def refuse_unknown_card(payment_method: str | None) -> None:
-    if payment_method is not None and payment_method not in CARDS:
+def refuse_unusable(payment_method: str | None, types: list[str] | None, currency: str) -> None:
+    """Raise InvalidRequest for a method that does not exist, is not allowed here, or cannot pay in the currency."""
+    if payment_method is None:
+        return
+    if payment_method not in CARDS:
         raise no_such("PaymentMethod", payment_method, param="payment_method", status=400)
+    card = CARDS[payment_method]
+    if types and card.type not in types:
+        raise InvalidRequest(
+            f"The PaymentMethod provided ({card.type}) is not allowed for this PaymentIntent. Please attach a "
+            f"PaymentMethod of one of the following types: {', '.join(types)}.",
+            param="payment_method",
+        )
+    if card.currency not in {None, currency}:
+        raise InvalidRequest(
+            f"The currency provided ({currency}) is invalid for the payment method type {card.type}. This payment "
+            f"method type supports the following currencies: {card.currency}.",
+            param="currency",
+        )

@@ -1,41 +1,30 @@
-"""The wire: HTTP/1.1 with keep-alive, bearer keys, Stripe's paths, JSON out."""
+"""The wire: HTTP/1.1 with keep-alive, bearer keys, JSON out."""
 
 import base64
 import binascii
 import hmac
 import json
 import logging
-import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from orders.payments.sandbox import intents
-from orders.payments.sandbox.books import Books, Document
+from orders.payments.sandbox.books import Books
+from orders.payments.sandbox.courier import Courier
+from orders.payments.sandbox.desk import FAULTS, Desk, Request
 from orders.payments.sandbox.errors import InvalidRequest, Refusal
-from orders.payments.sandbox.idempotency import Answer, KeyedRequest, KeysInFlight, run, run_once
-from orders.payments.sandbox.parameters import Parameters
+from orders.payments.sandbox.events import API_VERSION
+from orders.payments.sandbox.faults import Faults
+from orders.payments.sandbox.idempotency import Answer
+from orders.payments.sandbox.webhooks import Endpoint
 
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20  # bytes; a payment intent with all its metadata is under 40 kB
 GRACE = 5.0  # seconds a stopping server waits for the answers it is still giving
-API_VERSION = "2026-10-28.endive"  # the version that the official client of today asks for
-
-# The work of a path, given the books, what its pattern captured, and the parameters.
-Endpoint = Callable[..., Document]
-ONE = r"/v1/payment_intents/(?P<reference>[^/]+)"
-ROUTES: tuple[tuple[str, re.Pattern[str], Endpoint], ...] = (
-    ("POST", re.compile(r"/v1/payment_intents"), intents.create),
-    ("GET", re.compile(r"/v1/payment_intents"), intents.listed),
-    ("GET", re.compile(ONE), lambda books, reference, _parameters: intents.retrieve(books, reference)),
-    ("POST", re.compile(rf"{ONE}/confirm"), intents.confirm),
-    ("POST", re.compile(rf"{ONE}/cancel"), intents.cancel),
-)
 
 
 class SandboxServer(ThreadingHTTPServer):
@@ -44,14 +33,26 @@ class SandboxServer(ThreadingHTTPServer):
     daemon_threads = True  # an idle keep-alive connection must not hold up the end
     request_queue_size = 128  # the default of 5 refuses connections when a pool of workers starts at once
 
-    def __init__(self, host: str, port: int, books_path: Path, key: str) -> None:
-        super().__init__((host, port), Handler)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        books: Books,
+        key: str,
+        faults: Faults,
+        endpoints: Sequence[Endpoint] = (),
+    ) -> None:
+        super().__init__(address, Handler)
         self.key = key
-        self.books = Books(books_path)
-        self.keys_in_flight = KeysInFlight()
+        self.books = books
+        self.courier = Courier(books, faults, endpoints)
+        self.desk = Desk(books, faults, self.courier)
         self.stopping = False
         self._answering = 0
         self._idle = threading.Condition()
+
+    def serve_forever(self, poll_interval: float = 0.1) -> None:
+        self.courier.start()
+        super().serve_forever(poll_interval)
 
     def stop(self) -> None:
         """Take no more requests, finish those being answered, close the books. Not from the serving thread."""
@@ -60,6 +61,7 @@ class SandboxServer(ThreadingHTTPServer):
         with self._idle:
             self._idle.wait_for(lambda: self._answering == 0, timeout=GRACE)
         self.server_close()
+        self.courier.stop()
         self.books.close()
 
     def count(self, change: int) -> None:
@@ -79,47 +81,44 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        self.answer("GET")
+        self.answer()
 
     def do_POST(self) -> None:
-        self.answer("POST")
+        self.answer()
 
-    def answer(self, method: str) -> None:
+    def do_DELETE(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
         self.server.count(+1)
+        request_id = f"req_{secrets.token_hex(7)}"
         try:
-            request_id = f"req_{secrets.token_hex(7)}"
-            answer = self.outcome(method, request_id)
-            self.send(answer, request_id)
+            with self.server.courier.holding(request_id):
+                answer = self.outcome(request_id)
+                if answer is None:
+                    self.close_connection = True
+                    self.log_request("dropped")
+                else:
+                    self.send(answer, request_id)
         finally:
             self.server.count(-1)
 
-    def outcome(self, method: str, request_id: str) -> Answer:
+    def outcome(self, request_id: str) -> Answer | None:
         try:
             body = self.read_body()
             self.check_key()
             url = urlsplit(self.path)
-            parameters = dict(parse_qsl(url.query if method == "GET" else body, keep_blank_values=True))
-            return self.dispatch(method, url.path, parameters, request_id)
+            if url.path == FAULTS:
+                return self.server.desk.control(self.command, body)
+            parameters = dict(parse_qsl(url.query if self.command == "GET" else body, keep_blank_values=True))
+            key = self.headers.get("Idempotency-Key")
+            return self.server.desk.answer(Request(request_id, self.command, url.path, parameters, key))
         except Refusal as refusal:
             return Answer(refusal.status, refusal.body)
         except Exception:
-            logger.exception("%s %s failed", method, self.path)
+            logger.exception("%s %s failed", self.command, self.path)
             error = {"type": "api_error", "message": "An error occurred in the sandbox. Its log says more."}
             return Answer(500, {"error": error})
-
-    def dispatch(self, method: str, path: str, parameters: Parameters, request_id: str) -> Answer:
-        endpoint, captured = find_endpoint(method, path)
-        books = self.server.books
-
-        def work() -> Document:
-            return endpoint(books, *captured, parameters)
-
-        key = self.headers.get("Idempotency-Key")
-        if method == "POST" and key:
-            request = KeyedRequest(request_id, key, path, parameters)
-            return run_once(books, self.server.keys_in_flight, request, work)
-        with books.transaction():
-            return run(work)
 
     def read_body(self) -> str:
         """The body as text. After a refusal here the connection closes: what follows cannot be told apart."""
@@ -166,14 +165,3 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", _size: int | str = "-") -> None:
         logger.info("%s %s %s", self.command, self.path, int(code) if isinstance(code, HTTPStatus) else code)
-
-
-def find_endpoint(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]]:
-    for verb, pattern, endpoint in ROUTES:
-        if verb == method and (match := pattern.fullmatch(path)):
-            return endpoint, match.groups()
-    raise InvalidRequest(
-        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can help at "
-        "https://support.stripe.com/.",
-        status=404,
-    )

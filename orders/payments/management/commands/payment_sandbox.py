@@ -7,7 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from orders.payments.sandbox.books import Books
+from orders.payments.sandbox.faults import ANY, Faults, Rule
 from orders.payments.sandbox.server import SandboxServer
+from orders.payments.sandbox.webhooks import Endpoint
 
 
 class Command(BaseCommand):
@@ -23,10 +26,45 @@ class Command(BaseCommand):
         parser.add_argument(
             "--key", default=settings.STRIPE_API_KEY, help="the API key that clients must send"
         )
+        parser.add_argument(
+            "--webhook", action="append", default=[], metavar="URL", help="where events go; may be repeated"
+        )
+        parser.add_argument(
+            "--webhook-secret",
+            action="append",
+            default=[],
+            metavar="whsec_...",
+            help="signs what goes to the webhook in the same place; NEW,OLD signs with both",
+        )
+        parser.add_argument(
+            "--faults",
+            type=float,
+            default=0.0,
+            metavar="RATE",
+            help="the share of requests, and of webhooks, that a fault strikes, such as 0.05",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same faults")
+        parser.add_argument(
+            "--settle-after",
+            type=float,
+            default=2.0,
+            metavar="SECONDS",
+            help="how long a payment or refund takes that settles later",
+        )
 
-    def handle(self, *_args: Any, host: str, port: int, books: Path, key: str, **_options: Any) -> None:
+    def handle(self, *_args: Any, host: str, port: int, books: Path, key: str, **options: Any) -> None:
+        endpoints = _endpoints(options["webhook"], options["webhook_secret"])
+        if not 0 <= options["faults"] <= 1:
+            raise CommandError("--faults is a share from 0 to 1.")
+        rules = [Rule(ANY, chance=options["faults"])] if options["faults"] else []
         try:
-            server = SandboxServer(host, port, books, key)
+            server = SandboxServer(
+                (host, port),
+                Books(books, options["settle_after"]),
+                key,
+                Faults(options["seed"], rules),
+                endpoints,
+            )
         except OSError as error:
             raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}") from error
 
@@ -38,4 +76,10 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, stop)
         self.stdout.write(f"Payment sandbox on http://{host}:{server.server_port}, books in {books}")
         self.stdout.flush()
-        server.serve_forever(poll_interval=0.1)
+        server.serve_forever()
+
+
+def _endpoints(urls: list[str], secrets: list[str]) -> list[Endpoint]:
+    if len(urls) != len(secrets):
+        raise CommandError("Each --webhook needs its --webhook-secret.")
+    return [Endpoint(url, tuple(both.split(","))) for url, both in zip(urls, secrets, strict=True)]
