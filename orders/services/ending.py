@@ -1,9 +1,9 @@
 from django.db import transaction
 
 from orders import locks
-from orders.errors import TooLate
+from orders.errors import NothingToRefund, TooLate
 from orders.models import Order
-from orders.payments.refunds import request_refund
+from orders.payments.refunds import end_as_refunded, request_refund
 from orders.services.stock import release_stock
 from orders.states import HOLDS_STOCK, UNCHARGED, Status
 
@@ -33,7 +33,7 @@ def cancel_order(order_id: int, actor: str, reason: str = "") -> Order:
         was_paid = order.status == Status.PAID
         _cancel(order, actor=actor, reason=reason)
         if was_paid:
-            request_refund(order, reason=reason or "The order was cancelled.", actor=actor)
+            _give_back(order, actor=actor, reason=reason or "The order was cancelled.")
         return order
 
 
@@ -54,3 +54,11 @@ def _cancel(order: Order, *, actor: str, reason: str) -> None:
     held = order.status in HOLDS_STOCK
     if order.transition_to(Status.CANCELLED, actor=actor, reason=reason) and held:
         release_stock(order)
+
+
+def _give_back(order: Order, *, actor: str, reason: str) -> None:
+    """Request what is left of the money: staff may have given back some of it before, or all."""
+    try:
+        request_refund(order, reason=reason, actor=actor)
+    except NothingToRefund:
+        end_as_refunded(order, actor=actor)
