@@ -52,6 +52,18 @@ SCHEDULES: Sequence[Entry] = (
         "An order that has not moved for a while gets its next step enqueued again.",
     ),
     Entry(
+        "Payments without an outcome",
+        "payments.resolve_unknown",
+        timedelta(minutes=1),
+        "A payment or a refund that got no answer is looked up at the provider.",
+    ),
+    Entry(
+        "Nightly reconciliation",
+        "payments.reconcile",
+        Crontab(minute="0", hour="4"),
+        "Compares the last three days with the provider; what differs becomes an incident.",
+    ),
+    Entry(
         "Stuck avatars",
         "media.resume_stuck_avatars",
         timedelta(minutes=1),

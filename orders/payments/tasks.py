@@ -3,9 +3,11 @@
 The limits: a request ends after 30 s at the latest, by the client's own time-outs; a task that makes one has a minute.
 """
 
+from datetime import timedelta
+
 from celery import shared_task
 
-from orders.payments import processing, refunding, resolving
+from orders.payments import processing, reconciling, refunding, resolving
 from proj.jobs.task import JobTask
 
 
@@ -35,3 +37,13 @@ def process_event(self: JobTask, event_id: int) -> str:
     """Fetch what an event of the provider is about, and settle it as it is there."""
     is_last_try = self.request.retries >= self.max_retries
     return processing.process_event(event_id, is_last_try=is_last_try)
+
+
+# 100,000 payments take some minutes (docs/reconciliation.md): an hour is a provider that answers slowly.
+@shared_task(
+    name="payments.reconcile", queue="bulk", schedulable=True, soft_time_limit=3600, time_limit=3700
+)
+def reconcile(days: int = 3) -> dict[str, int]:
+    """Compare the provider's last days with ours; what differs becomes an incident, and nothing is repaired."""
+    report = reconciling.reconcile(reconciling.Window.reaching_back(timedelta(days=days)))
+    return {"differences": len(report.differences), "open": report.open}
