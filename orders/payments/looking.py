@@ -1,18 +1,21 @@
 """Looking a payment up at the provider without its key, by what we know of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.utils import timezone
 
-from orders.payments.gate import through
-from orders.payments.gateway import Misconfigured, Payment, PaymentGateway, PaymentStatus
+from orders.payments.gate import gateway, through
+from orders.payments.gateway import Misconfigured, Payment, PaymentStatus
 from orders.payments.models import PaymentAttempt
 
 #: A request of ours lives for at most 30 s (the client's time-outs) and its worker for 75; the rest is for clocks and
 #: for a process that was stopped in between. What the provider does not have this long after it was last asked, it
 #: will never have.
 VOID_AFTER = timedelta(minutes=10)
+#: The most that Stripe lists at once.
+PAGE = 100
 #: How far the provider's clock and ours may be apart.
 CLOCKS = timedelta(minutes=5)
 
@@ -46,14 +49,10 @@ def find_payments(attempts: Sequence[PaymentAttempt]) -> dict[str, list[Payment]
     they are.
     """
     found: dict[str, list[Payment]] = {str(attempt.order.public_id): [] for attempt in attempts}
-
-    def read(gateway: PaymentGateway) -> None:
-        for since, until in _stretches(attempts):
-            for payment in gateway.payments(since=since, until=until):
-                if payment.order in found:
-                    found[payment.order].append(payment)
-
-    through(read)
+    for since, until in _stretches(attempts):
+        for payment in _list(since, until):
+            if payment.order in found:
+                found[payment.order].append(payment)
     for payments in found.values():
         payments.sort(key=lambda payment: payment.status != PaymentStatus.SUCCEEDED)
     return found
@@ -74,6 +73,15 @@ def absent(attempt: PaymentAttempt) -> Payment:
         code="not_found",
         detail="The payment provider could not be reached. Nothing was charged.",
     )
+
+
+def _list(since: datetime, until: datetime) -> Iterator[Payment]:
+    """Every payment made in a span of time, each page of the list asked for through the gate."""
+    payments = gateway().payments(since=since, until=until)
+    while page := through(lambda _: list(islice(payments, PAGE))):
+        yield from page
+        if len(page) < PAGE:
+            break
 
 
 def _stretches(attempts: Iterable[PaymentAttempt]) -> list[tuple[datetime, datetime]]:

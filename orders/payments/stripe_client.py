@@ -20,6 +20,8 @@ SHOPPERS_PARAMETERS = {
     "payment_method": "This payment method cannot be used.",
 }
 
+IN_USE = 409  # another run is asking with the same key
+
 # Otherwise the client writes an identifier into the user's home and sends it along with details of the machine.
 stripe.enable_telemetry = False
 
@@ -66,8 +68,8 @@ def sort_out(error: stripe.StripeError) -> Exception:
             | stripe.PermissionError()
         ):
             return Misconfigured(text)
-        case _:  # no connection, a time-out, a 5xx, or a 409: another run is asking with the same key
-            return Unknown(text)
+        case _:  # no connection, a time-out, a 5xx; or a 409, of a provider that is well: the key is in use
+            return Unknown(text, answered=error.http_status == IN_USE)
 
 
 def _code(error: stripe.CardError) -> str:

@@ -40,9 +40,7 @@ def process_event(self: JobTask, event_id: int) -> str:
 
 
 # 100,000 payments take some minutes (docs/reconciliation.md): an hour is a provider that answers slowly.
-@shared_task(
-    name="payments.reconcile", queue="bulk", schedulable=True, soft_time_limit=3600, time_limit=3700
-)
+@shared_task(name="payments.reconcile", queue="bulk", schedulable=True, soft_time_limit=3600, time_limit=3700)
 def reconcile(days: int = 3) -> dict[str, int]:
     """Compare the provider's last days with ours; what differs becomes an incident, and nothing is repaired."""
     report = reconciling.reconcile(reconciling.Window.reaching_back(timedelta(days=days)))

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from orders.payments import stripe as stripe_module
+from orders.payments import stripe_client
 from orders.payments.gateway import Declined, Misconfigured, Unavailable, Unknown
 from orders.payments.stripe import StripeGateway
 from proj.jobs.errors import Permanent, Transient
@@ -127,7 +127,7 @@ def test_nobody_listening_is_unknown():
         (500, b'{"error": {"type": "api_error", "message": "Oops."}}', Unknown),
         (503, b"<html>", Unknown),
         (200, b"<html>", Unknown),
-        (200, b'{"id": "pi_1", "object": "payment_intent", "status": "processing"}', Unknown),
+        (200, b'{"id": "pi_1", "object": "payment_intent", "status": "succeeded"}', Unknown),
         (409, b'{"error": {"code": "idempotency_key_in_use", "message": "Wait."}}', Unknown),
         (429, b'{"error": {"code": "rate_limit", "message": "Slow down."}}', Unavailable),
         (403, b'{"error": {"type": "invalid_request_error", "message": "No."}}', Misconfigured),
@@ -142,7 +142,7 @@ def test_every_answer_is_sorted_by_what_is_known_about_the_money(answering, stat
 
 
 def test_a_provider_that_does_not_answer_in_time_is_unknown(monkeypatch):
-    monkeypatch.setattr(stripe_module, "READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(stripe_client, "READ_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         gateway = StripeGateway(KEY, f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(Unknown) as caught:
@@ -153,7 +153,7 @@ def test_a_provider_that_does_not_answer_in_time_is_unknown(monkeypatch):
 def test_charges_share_a_connection(sandbox):
     for _ in range(4):
         charge(sandbox)
-    session = stripe_module._client(KEY, sandbox.url)._requestor._client._session
+    session = stripe_client.connect(KEY, sandbox.url)._requestor._client._session
     pools = session.get_adapter(sandbox.url).poolmanager.pools
     (only,) = pools.keys()
     assert (pools[only].num_connections, pools[only].num_requests) == (1, 4)
@@ -161,20 +161,28 @@ def test_charges_share_a_connection(sandbox):
 
 def test_a_child_process_opens_connections_of_its_own(shared_sandbox):
     charge(shared_sandbox)
-    ours = stripe_module._client(KEY, shared_sandbox.url)
+    ours = stripe_client.connect(KEY, shared_sandbox.url)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(write, b"new" if stripe_module._client(KEY, shared_sandbox.url) is not ours else b"old")
+        os.write(write, b"new" if stripe_client.connect(KEY, shared_sandbox.url) is not ours else b"old")
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(read, 3) == b"new"
     os.close(read)
     os.close(write)
-    assert stripe_module._client(KEY, shared_sandbox.url) is ours
+    assert stripe_client.connect(KEY, shared_sandbox.url) is ours
 
 
 def test_proxies_of_the_environment_are_not_for_plain_http(shared_sandbox, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    stripe_module._client.cache_clear()
+    stripe_client.connect.cache_clear()
     assert charge(shared_sandbox).reference.startswith("pi_")
+
+
+@pytest.mark.parametrize(("status", "answered"), [(409, True), (500, False), (503, False)])
+def test_a_provider_that_says_to_wait_is_well_and_one_that_fails_is_not(answering, status, answered):
+    gateway = answering(status, b'{"error": {"message": "No."}}')
+    with pytest.raises(Unknown) as caught:
+        gateway.charge(key="k", amount=100, currency="GBP", payment_method="pm_card_visa", metadata={})
+    assert caught.value.answered is answered

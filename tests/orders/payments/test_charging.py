@@ -1,9 +1,9 @@
 import pytest
 
 from orders.models import Order
+from orders.payments.charging import charge_order
 from orders.payments.gateway import Unknown
 from orders.payments.models import PaymentAttempt
-from orders.payments.services import charge_order
 from orders.states import Status
 from tests.factories import make_order
 from tests.orders.payments.looks import attempts, stock
@@ -21,9 +21,15 @@ def test_a_good_card_pays_the_order_and_sets_the_rest_going(order, product, prov
     assert provider.charges_of(order.public_id) == [(1000, "gbp")]
     assert provider.client().v1.payment_intents.retrieve(attempt.provider_ref).status == "succeeded"
     assert list(order.events.values_list("kind", flat=True))[-2:] == ["charging", "paid"]
-    assert order.events.last().detail == {"provider_ref": attempt.provider_ref}
+    assert order.events.last().detail == {"provider_ref": attempt.provider_ref, "via": "reply"}
     assert stock(product) == (10, 4)
     assert waiting("default") == 1  # fulfil
+    assert waiting("io") == 1  # the mail
+    postings = order.journal_entries.get(kind="capture", provider_ref=attempt.provider_ref).postings
+    assert list(postings.values_list("account", "amount", "currency")) == [
+        ("provider", 1000, "GBP"),
+        ("sales", -1000, "GBP"),
+    ]
 
 
 def test_a_declined_card_ends_the_order_with_words_and_gives_the_stock_back(

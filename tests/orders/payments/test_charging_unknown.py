@@ -1,5 +1,6 @@
 """Charging when answers are lost, late or not given: the order waits, and pays once."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,13 +8,19 @@ import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
-from orders.payments import services
-from orders.payments.gateway import Charge, Declined, Misconfigured, Unavailable, Unknown
-from orders.payments.models import PaymentAttempt
-from orders.payments.services import KeyExpired, charge_order
+from orders.models import Order
+from orders.payments import charging, looking
+from orders.payments.charging import charge_order
+from orders.payments.gateway import Declined, Misconfigured, Payment, PaymentStatus, Unavailable, Unknown
+from orders.payments.models import Incident, PaymentAttempt
 from orders.payments.stripe import StripeGateway
 from orders.states import Status
 from tests.orders.payments.looks import attempts, stock
+
+
+def captured(reference: str) -> Payment:
+    return Payment(reference, PaymentStatus.SUCCEEDED, 1000, "GBP")
+
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,14 +89,14 @@ def test_with_a_new_key_for_each_try_the_shopper_would_pay_three_times(
     order, provider, answers_are_lost, monkeypatch
 ):
     """The guard off: what the test above would see if a lost answer were followed by a new key."""
-    begin = services._begin
+    begin = charging._begin
 
     def begin_with_a_new_key(order_id: int):
         attempt = begin(order_id)
         attempt.idempotency_key += f"-{len(answers_are_lost)}"
         return attempt
 
-    monkeypatch.setattr(services, "_begin", begin_with_a_new_key)
+    monkeypatch.setattr(charging, "_begin", begin_with_a_new_key)
     for _ in range(2):
         with pytest.raises(Unknown):
             charge_order(order.pk)
@@ -97,30 +104,11 @@ def test_with_a_new_key_for_each_try_the_shopper_would_pay_three_times(
     assert provider.charges_of(order.public_id) == [(1000, "gbp")] * 3
 
 
-def test_a_process_that_dies_before_it_settles_leaves_the_rest_to_the_next_run(order, provider, monkeypatch):
-    def die(*_arguments: object) -> None:
-        raise SystemExit
-
-    with monkeypatch.context() as patch:
-        patch.setattr(services, "_settle_succeeded", die)
-        with pytest.raises(SystemExit):
-            charge_order(order.pk)
-    order.refresh_from_db()
-    assert (order.status, attempts(order)) == (Status.CHARGING, [("sent", "", "")])
-    assert provider.charges_of(order.public_id) == [(1000, "gbp")]
-
-    charge_order(order.pk)
-
-    order.refresh_from_db()
-    assert order.status == Status.PAID
-    assert provider.charges_of(order.public_id) == [(1000, "gbp")]
-
-
 @pytest.fixture
 def answer(monkeypatch):
-    """Let the provider answer with what the function it returns is given: a Charge, or an error."""
+    """Let the provider answer with what the function it returns is given: a payment, or an error."""
 
-    def give(outcome: Charge | Exception) -> None:
+    def give(outcome: Payment | Exception) -> None:
         def charge(_self, **_arguments):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -142,7 +130,7 @@ def test_a_request_that_was_turned_away_leaves_the_attempt_as_it_was(order, prod
         assert attempts(order) == [("sent", type(error).__name__.lower(), error.detail)]
         assert stock(product) == (10, 4)
 
-    answer(Charge("pi_late"))
+    answer(captured("pi_late"))
     charge_order(order.pk)
 
     assert attempts(order) == [("succeeded", "", "")]
@@ -158,18 +146,20 @@ def test_what_is_unknown_stays_unknown_when_the_next_try_is_turned_away(order, a
     assert attempts(order) == [("unknown", "unavailable", "Too many requests.")]
 
 
-@pytest.mark.parametrize("late", [Unknown("Read timed out."), Declined("x", "Too late."), Charge("pi_other")])
+@pytest.mark.parametrize(
+    "late", [Unknown("Read timed out."), Declined("x", "Too late."), captured("pi_other")]
+)
 def test_what_is_settled_stays_settled_whatever_comes_late(order, product, answer, late, monkeypatch):
     """A run that was slow hears its answer after another run has settled the order."""
 
-    def settle_meanwhile(attempt: PaymentAttempt) -> Charge:
-        monkeypatch.setattr(services, "_ask", original)
+    def settle_meanwhile(attempt: PaymentAttempt) -> Payment:
+        monkeypatch.setattr(charging, "_ask", original)
         charge_order(order.pk)
         answer(late)
         return original(attempt)
 
-    original = services._ask
-    monkeypatch.setattr(services, "_ask", settle_meanwhile)
+    original = charging._ask
+    monkeypatch.setattr(charging, "_ask", settle_meanwhile)
     if isinstance(late, Unknown):
         with pytest.raises(Unknown):
             charge_order(order.pk)
@@ -185,14 +175,14 @@ def test_what_is_settled_stays_settled_whatever_comes_late(order, product, answe
 
 
 def test_the_provider_is_asked_with_no_transaction_open_and_the_key_committed(order, monkeypatch, at_once):
-    def ask(attempt: PaymentAttempt) -> Charge:
+    def ask(attempt: PaymentAttempt) -> Payment:
         assert connection.in_atomic_block is False
         assert connection.connection.info.transaction_status.name == "IDLE"
         [seen] = at_once([lambda: PaymentAttempt.objects.get().idempotency_key])
         assert seen == attempt.idempotency_key
-        return Charge("pi_1")
+        return captured("pi_1")
 
-    monkeypatch.setattr(services, "_ask", ask)
+    monkeypatch.setattr(charging, "_ask", ask)
     charge_order(order.pk)
     assert attempts(order) == [("succeeded", "", "")]
 
@@ -205,21 +195,110 @@ def test_a_caller_that_has_a_transaction_open_is_refused_before_anything_happens
     assert provider.charges_of(order.public_id) == []
 
 
-def test_a_key_that_the_provider_may_have_forgotten_is_never_asked_with_again(order, provider, answer):
+@pytest.fixture
+def listed(monkeypatch):
+    """Let the provider list the payments that are put into what this returns."""
+    payments: list[Payment] = []
+    monkeypatch.setattr(StripeGateway, "payments", lambda _self, **_span: iter(payments))
+    return payments
+
+
+LATER = timedelta(hours=23, minutes=1)
+
+
+@pytest.fixture
+def asked(order, answer):
+    """Ask once, without an answer; from then on asking with the key would be a second charge."""
     answer(Unknown("Read timed out."))
     with pytest.raises(Unknown):
         charge_order(order.pk)
-    answer(Charge("pi_second"))
-    with (
-        time_machine.travel(timezone.now() + timedelta(hours=23, minutes=1)),
-        pytest.raises(KeyExpired, match="needs a person to look at it"),
-    ):
-        charge_order(order.pk)
-    order.refresh_from_db()
-    [(state, code, detail)] = attempts(order)
-    assert (order.status, state, code) == (Status.CHARGING, "unknown", "keyexpired")
-    assert detail.endswith(f"Look it up at the provider by its metadata (order {order.public_id}).")
+    answer(captured("pi_second"))
 
+
+def test_a_key_that_is_nearly_a_day_old_is_still_asked_with(order, asked):
     with time_machine.travel(timezone.now() + timedelta(hours=22, minutes=59)):
         charge_order(order.pk)
     assert attempts(order) == [("succeeded", "", "")]
+
+
+def test_a_key_that_the_provider_may_have_forgotten_is_looked_up_and_found(order, asked, listed):
+    listed += [captured("pi_of_another"), replace(captured("pi_first"), order=str(order.public_id))]
+    with time_machine.travel(timezone.now() + LATER):
+        charge_order(order.pk)
+    order.refresh_from_db()
+    assert (order.status, order.payment_attempts.get().provider_ref) == (Status.PAID, "pi_first")
+
+
+def test_a_forgotten_key_whose_payment_is_not_there_ends_the_order_and_charges_nothing(
+    order, product, asked, listed
+):
+    with time_machine.travel(timezone.now() + LATER):
+        charge_order(order.pk)
+    order.refresh_from_db()
+    words = "The payment provider could not be reached. Nothing was charged."
+    assert (order.status, order.reason) == (Status.PAYMENT_FAILED, words)
+    assert attempts(order) == [("voided", "not_found", words)]
+    assert stock(product) == (10, 0)
+
+
+def test_a_forgotten_key_that_was_asked_with_a_moment_ago_is_not_given_up(order, asked, listed):
+    PaymentAttempt.objects.update(updated_at=timezone.now() + LATER)
+    moment = timezone.now() + LATER + looking.VOID_AFTER - timedelta(seconds=5)
+    with time_machine.travel(moment), pytest.raises(Unknown, match="you will not pay twice"):
+        charge_order(order.pk)
+    order.refresh_from_db()
+    assert (order.status, attempts(order)) == (
+        Status.CHARGING,
+        [("unknown", "unknown", "not to be found at the provider yet")],
+    )
+
+
+def test_without_a_limit_on_its_life_a_forgotten_key_would_charge_again(order, asked, listed, monkeypatch):
+    """The guard off: the provider has captured as pi_first, forgets the key, and is asked with it again."""
+    monkeypatch.setattr(charging, "KEY_LIFETIME", timedelta(days=365))
+    with time_machine.travel(timezone.now() + LATER):
+        charge_order(order.pk)
+    assert order.payment_attempts.get().provider_ref == "pi_second"
+
+
+def test_a_payment_that_is_pending_is_looked_up_by_its_name_and_not_asked_for_again(
+    order, answer, monkeypatch
+):
+    answer(replace(captured("pi_slow"), status=PaymentStatus.PENDING))
+    with pytest.raises(Unknown):
+        charge_order(order.pk)
+    order.refresh_from_db()
+    attempt = order.payment_attempts.get()
+    assert (order.status, attempt.state, attempt.provider_ref) == (Status.CHARGING, "unknown", "pi_slow")
+
+    answer(AssertionError("it was asked for again"))
+    monkeypatch.setattr(StripeGateway, "retrieve", lambda _self, reference: captured(reference))
+    charge_order(order.pk)
+
+    order.refresh_from_db()
+    assert order.status == Status.PAID
+
+
+def test_a_refusal_of_our_requests_is_one_incident_for_staff_however_many_orders(order, answer):
+    answer(Misconfigured("Invalid API key."))
+    for _ in range(3):
+        with pytest.raises(Misconfigured):
+            charge_order(order.pk)
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.fingerprint) == ("misconfigured", "stripe")
+    assert incident.summary == "The provider refuses our requests: Invalid API key."
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("KWD", 1001), ("MGA", 150), ("IQD", 1000)])
+def test_what_cannot_be_charged_exactly_ends_the_order_with_words_and_asks_nobody(
+    order, product, answer, currency, amount
+):
+    Order.objects.update(currency=currency, amount=amount)
+    answer(AssertionError("the provider was asked"))
+
+    charge_order(order.pk)
+
+    order.refresh_from_db()
+    assert order.status == Status.PAYMENT_FAILED
+    assert "cannot be paid by card" in order.reason
+    assert stock(product) == (10, 0)
