@@ -7,6 +7,7 @@ from typing import Any
 import environ
 import structlog
 
+from proj.accounts.rates import RATE_LIMITS
 from proj.logs import logging_config, structlog_processors
 from proj.queues import DEFAULT, NORMAL, QUEUES, route_by_content, route_by_task
 
@@ -18,6 +19,9 @@ env = environ.Env()
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATABASE_URL = env.str("DATABASE_URL")
 SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.list(
+    "SECRET_KEY_FALLBACKS", default=[]
+)  # those before it, while it is being replaced
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -38,11 +42,15 @@ INSTALLED_APPS = [
     "django_structlog",
     "csp",
     "ninja",  # serves the files of the API's documentation page
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "proj.servers",
     "proj.demo",
     "proj.jobs",
     "proj.console",
     "proj.api",
+    "proj.accounts",
     "orders",
     "orders.payments",
     "media",
@@ -58,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     # Binds the request's id and user to every log line, and sends them along with every task.
@@ -109,8 +118,48 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_REDIRECT_URL = "orders:catalogue"
 LOGOUT_REDIRECT_URL = "orders:catalogue"
+PASSWORD_RESET_TIMEOUT = int(timedelta(hours=1).total_seconds())  # a link in a mailbox opens the account
+
+# No username is asked for: it would tell who else has one, and people forget it. Staff and demo users may use theirs.
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+# A basket does not wait for a mail: whoever signs up is signed in and may order; the address can be confirmed later, and
+# must be before a second factor. The price: sign-up says that an address has an account. "mandatory" does not.
+ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional")
+ACCOUNT_CHANGE_EMAIL = True  # one address; a new one takes its place when it is confirmed
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # who did not change the password learns that somebody has
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_CONFIRMATION_AUTHENTICATED_REDIRECT_URL = "/accounts/"
+ACCOUNT_REAUTHENTICATION_REQUIRED = (
+    True  # an open browser is not enough to change the address or to make a token
+)
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_RATE_LIMITS = dict(RATE_LIMITS)
+ACCOUNT_ADAPTER = "proj.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "proj.accounts.forms.LoginForm",
+    "signup": "proj.accounts.forms.SignupForm",
+    "add_email": "proj.accounts.forms.AddEmailForm",
+    "change_password": "proj.accounts.forms.ChangePasswordForm",
+    "set_password": "proj.accounts.forms.SetPasswordForm",
+    "reset_password": "proj.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "proj.accounts.forms.ResetPasswordKeyForm",
+    "reauthenticate": "proj.accounts.forms.ReauthenticateForm",
+}
+MFA_ADAPTER = "proj.accounts.second_factor.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "proj.accounts.forms.AuthenticateForm",
+    "reauthenticate": "proj.accounts.forms.ReauthenticateCodeForm",
+    "activate_totp": "proj.accounts.forms.ActivateForm",
+}
+MFA_TOTP_ISSUER = "Corner Shop"
+MFA_TOTP_TOLERANCE = 1  # the clocks of phones are off by some seconds, and typing takes some (RFC 6238, 5.2)
+# How many proxies of ours a request comes through: the address of the client is so many places from the end of
+# X-Forwarded-For. With too few everybody shares one address and its limits; with too many it can be made up.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if env.bool("HTTPS", default=False) else 0)
 
 # --- Files ------------------------------------------------------------------------------------------------------------
 
@@ -191,6 +240,17 @@ STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 # Two while one is being replaced: "new,old". None: every webhook is refused.
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRET", default=[])
+
+# --- The cache ---------------------------------------------------------------------------------------------------------
+
+# For what may be lost: how often somebody has tried to sign in. The broker's Redis, under keys of its own.
+CACHES = {
+    "default": {
+        "BACKEND": "proj.accounts.cache.ForgivingRedisCache",
+        "LOCATION": env.str("CACHE_URL", default=env.str("CELERY_BROKER_URL")),
+        "KEY_PREFIX": env.str("CELERY_KEY_PREFIX", default="") + "cache",
+    }
+}
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 

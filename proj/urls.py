@@ -2,10 +2,11 @@
 
 from importlib import import_module
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.generic import RedirectView
 from ninja import NinjaAPI
 
 from media.urls import uploads
@@ -38,11 +39,17 @@ urlpatterns = [
     path("profile/", include("media.urls")),
     path("uploads/", include(uploads)),
     path("reports/", include("reports.urls")),
-    path("accounts/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("accounts/", include("proj.accounts.urls")),
+    path("accounts/", include("allauth.urls")),
+    # Staff sign in where everybody does, with their second factor and under the same limits.
+    path("admin/login/", secure_admin_login(admin.site.login)),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("api/docs", api_docs, name="api-docs"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
 ]
+
+# What django-allauth answers to one try too many.
+handler429 = "proj.accounts.views.too_many_requests"

@@ -6,15 +6,15 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from ninja.security import HttpBearer, SessionAuth
 
-from proj.api.models import Token, digest
+from proj.api.models import Token
 
 
 class BearerAuth(HttpBearer):
-    """``Authorization: Bearer TOKEN``, as printed by ``manage.py create_token USER``."""
+    """``Authorization: Bearer TOKEN``, as made by its owner on their page, or by ``manage.py create_token USER``."""
 
     def authenticate(self, request: HttpRequest, token: str) -> AbstractBaseUser | None:
-        found = Token.objects.select_related("user").filter(digest=digest(token)).first()
-        if found is None or not found.user.is_active:
+        found = Token.find(token)
+        if found is None:
             return None
         request.user = found.user
         return found.user

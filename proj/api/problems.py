@@ -72,7 +72,7 @@ def _unauthenticated(_error: AuthenticationError) -> Problem:
     return Problem(
         401,
         "unauthenticated",
-        "Send a bearer token (manage.py create_token USER prints one) or sign in.",
+        "Send a bearer token (make one on the page API tokens of your account) or sign in.",
         headers={"WWW-Authenticate": "Bearer"},
     )
 

@@ -4,6 +4,7 @@ import json
 import secrets
 from pathlib import Path
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
 
 from proj.servers.state import write_private
@@ -30,5 +31,9 @@ def ensure_logins(var_dir: Path) -> dict[str, str]:
         if created or not user.check_password(password):
             user.set_password(password)
             user.save(update_fields=["password"])
+        # Confirmed: they may have a second factor, and a reset of the password finds them.
+        EmailAddress.objects.get_or_create(
+            user=user, email=user.email, defaults={"verified": True, "primary": True}
+        )
     write_private(file, json.dumps(passwords))
     return passwords

@@ -20,5 +20,5 @@ class Command(BaseCommand):
             raise CommandError(
                 f"there is no user {username!r}; manage.py createsuperuser makes one"
             ) from None
-        _, text = Token.issue(user)
+        _, text = Token.issue(user, "create_token")
         self.stdout.write(text)
