@@ -6,7 +6,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
+from django.utils.formats import date_format
+
+from orders.balance import Balance
 from orders.models import Order, OrderStep
+from orders.money import format_money
+from orders.payments.models import RefundState
 from orders.states import Status, Step, StepState
 
 
@@ -28,12 +33,11 @@ STATUS_WORDS: dict[str, Words] = {
     Status.PAID: Words("Paid", "info", "Your payment has arrived. Now we pack your goods."),
     Status.FULFILLED: Words("Sent", "info", "Your goods are on their way. We are writing to you."),
     Status.COMPLETED: Words("Completed", "good", "All done. Thank you for your order."),
-    Status.REJECTED: Words("Not accepted", "bad", "We could not take this order. You have not been charged."),
-    Status.OUT_OF_STOCK: Words("Sold out", "bad", "You have not been charged."),
-    Status.PAYMENT_FAILED: Words(
-        "Payment failed", "bad", "You have not been charged, and the goods are back on the shelf."
-    ),
-    Status.CANCELLED: Words("Cancelled", "warn", "This order is cancelled. You have not been charged."),
+    Status.REJECTED: Words("Not accepted", "bad", "We could not take this order."),
+    Status.OUT_OF_STOCK: Words("Sold out", "bad", "We could not set all of it aside."),
+    Status.PAYMENT_FAILED: Words("Payment failed", "bad", "The goods are back on the shelf."),
+    Status.CANCELLED: Words("Cancelled", "warn", "This order is cancelled."),
+    Status.REFUNDED: Words("Refunded", "warn", "This order is over."),
 }
 
 STEP_TITLES: dict[str, str] = {
@@ -54,7 +58,16 @@ STATE_WORDS: dict[str, tuple[str, str]] = {
     StepState.RETRYING: ("Trying again", "is-retrying"),
     StepState.CANCELLED: ("Not needed", "is-skipped"),
 }
+# state -> (word, how its chip is coloured)
+REFUND_WORDS: dict[str, tuple[str, str]] = {
+    RefundState.REQUESTED: ("Under way", "info"),
+    RefundState.UNKNOWN: ("Under way", "info"),
+    RefundState.SUCCEEDED: ("Gone back", "good"),
+    RefundState.FAILED: ("Did not work: we are looking into it", "bad"),
+}
 
+#: Seconds between two looks at an order that is over but for its money: the provider may take hours.
+PAUSE_FOR_MONEY = 10
 
 UNSETTLED = (StepState.QUEUED, StepState.RUNNING, StepState.RETRYING)
 
@@ -77,6 +90,35 @@ def duration(span: timedelta) -> str:
         if seconds < limit:
             return text
     return f"{seconds / 3600:.0f} h"
+
+
+def tell_money(order: Order, balance: Balance) -> str:
+    """Return what the customer should know about their money beyond the order's status; empty if there is nothing.
+
+    That nothing was charged is said only when it is known.
+    """
+    told = []
+    if balance.returned and balance.returned_at is not None:
+        day = date_format(balance.returned_at, "j F Y")
+        told.append(f"{format_money(balance.returned, balance.currency)} went back to your card on {day}.")
+    if balance.returning:
+        sum_back = format_money(balance.returning, balance.currency)
+        told.append(f"{sum_back} is about to go back to your card; we write to you when it does.")
+    if order.is_final and order.status != Status.COMPLETED:
+        told.append(_tell_rest(balance))
+    return " ".join(part for part in told if part)
+
+
+def _tell_rest(balance: Balance) -> str:
+    """Return what is to be said of the money of an order that ended early, beyond what goes back or has gone."""
+    if balance.is_open:
+        return "The payment had begun: we are asking whether your card was charged, and if so, all of it goes back."
+    if balance.is_uncharged:
+        return "You have not been charged."
+    if balance.left:
+        sum_left = format_money(balance.left, balance.currency)
+        return f"We still have {sum_left} of yours, and are seeing to it that it goes back to your card."
+    return ""
 
 
 @dataclass(frozen=True)
@@ -103,34 +145,39 @@ class Stage:
 class Timeline:
     """What an order's page shows of its progress. `seen` changes whenever anything of it does.
 
-    `took` is how long the whole order took, once it is completed.
+    `took` is how long the whole order took, once it is completed. `pause` is after how many seconds it is worth a new
+    look; 0 when nothing is to come.
     """
 
     chip: str
     look: str
     sentence: str
+    pause: int
     stages: list[Stage]
     done: int
     took: str
     seen: str
 
 
-def read_timeline(order: Order, steps: Iterable[OrderStep]) -> Timeline:
+def read_timeline(order: Order, steps: Iterable[OrderStep], balance: Balance) -> Timeline:
     """Return the progress of an order. Asks the database nothing."""
-    stages = [_stage(order, step) for step in steps]
+    stages = [_stage(order, step, balance) for step in steps]
     words = STATUS_WORDS[order.status]
+    sentence = " ".join(part for part in (order.reason, words.sentence, tell_money(order, balance)) if part)
+    refunds = [(refund.pk, refund.state, refund.amount) for refund in balance.refunds]
     return Timeline(
         chip=words.chip,
         look=words.look,
-        sentence=words.sentence,
+        sentence=sentence,
+        pause=1 if not order.is_final else PAUSE_FOR_MONEY if balance.is_moving else 0,
         stages=stages,
         done=sum(stage.mark == "is-done" for stage in stages),
         took=duration(order.updated_at - order.placed_at) if order.status == Status.COMPLETED else "",
-        seen=sha256(repr((order.status, order.reason, stages)).encode()).hexdigest()[:16],
+        seen=sha256(repr((order.status, sentence, refunds, stages)).encode()).hexdigest()[:16],
     )
 
 
-def _stage(order: Order, step: OrderStep) -> Stage:
+def _stage(order: Order, step: OrderStep, balance: Balance) -> Stage:
     state = step.state
     if order.is_final and state in UNSETTLED:
         # The order's end is stored a moment before its last task reports that it is through.
@@ -139,6 +186,8 @@ def _stage(order: Order, step: OrderStep) -> Stage:
     refused_step, refused_word = REFUSALS.get(order.status, ("", ""))
     if step.name == refused_step:
         word, mark = refused_word, "is-failed"
+    if step.name == Step.CHARGE and order.is_final and balance.is_open:
+        word, mark = "Being looked up", "is-retrying"
     return Stage(
         title=STEP_TITLES[step.name],
         word=word,

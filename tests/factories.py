@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from orders import services
 from orders.models import Notification, Order, OrderLine, OrderStep, Product, Sale, StockItem
+from orders.payments.models import AttemptState, PaymentAttempt, Refund, RefundState
 from orders.states import Status, Step
 
 PASSWORD = "correct horse battery staple"
@@ -109,3 +111,39 @@ def _move(order: Order, status: Status) -> None:
             assert services.complete_if_done(order)
         case _:
             order.transition_to(status, actor="system")
+
+
+def make_payment(order: Order, **fields: Any) -> PaymentAttempt:
+    """The order's money, captured at the provider; ``state`` may say otherwise."""
+    number = order.payment_attempts.count() + 1
+    return PaymentAttempt.objects.create(
+        **{
+            "order": order,
+            "number": number,
+            "idempotency_key": f"order-{order.public_id}-{number}",
+            "amount": order.amount,
+            "currency": order.currency,
+            "payment_method": order.payment_method,
+            "state": AttemptState.SUCCEEDED,
+            **fields,
+        }
+    )
+
+
+def make_refund(payment: PaymentAttempt, amount: int, **fields: Any) -> Refund:
+    """A part of a payment that has gone back; ``state`` may say otherwise."""
+    refund = Refund.objects.create(
+        **{
+            "attempt": payment,
+            "idempotency_key": f"refund-{payment.order.public_id}-{payment.refunds.count() + 1}",
+            "amount": amount,
+            "currency": payment.currency,
+            "reason": "It came broken.",
+            "requested_by": "boss",
+            "state": RefundState.SUCCEEDED,
+            **fields,
+        }
+    )
+    if refund.state != RefundState.FAILED:
+        PaymentAttempt.objects.filter(pk=payment.pk).update(refunded=F("refunded") + amount)
+    return refund

@@ -10,11 +10,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from orders.balance import ROWS, read_balance
 from orders.errors import TooLate
 from orders.forms import SANDBOX_CARDS
 from orders.models import Order, OrderLine
 from orders.services import cancel_order
-from orders.timeline import read_timeline
+from orders.timeline import read_timeline, tell_money
 from orders.views.requests import SignedInRequest
 
 PAGE_SIZE = 20
@@ -36,7 +37,7 @@ def order_list(request: SignedInRequest) -> HttpResponse:
         kinds=lines.order_by().values("order").annotate(n=Count("pk")).values("n"),
         pieces=lines.order_by().values("order").annotate(n=Sum("quantity")).values("n"),
     )
-    page = Paginator(orders, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(orders.prefetch_related(ROWS), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "orders/list.html", {"page": page})
 
 
@@ -50,8 +51,9 @@ def order_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     swapped and nothing read out again.
     """
     order = order_of(request.user, public_id)
-    timeline = read_timeline(order, order.steps.all())
-    context = {"order": order, "timeline": timeline}
+    balance = read_balance(order)
+    timeline = read_timeline(order, order.steps.all(), balance)
+    context = {"order": order, "timeline": timeline, "balance": balance}
     if not request.htmx:
         context |= {
             "lines": order.lines.all(),
@@ -69,11 +71,12 @@ def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """Ask whether to cancel, then try, and say honestly what came of it."""
     order = order_of(request.user, public_id)
     if request.method != "POST":
-        return render(request, "orders/cancel.html", {"order": order})
+        return render(request, "orders/cancel.html", {"order": order, "balance": read_balance(order)})
     try:
-        cancel_order(order.pk, actor=request.user.get_username())
+        order = cancel_order(order.pk, actor=request.user.get_username())
     except TooLate as refusal:
         messages.error(request, f"It was too late to cancel. {refusal.detail}")
     else:
-        messages.success(request, "Your order is cancelled. You have not been charged.")
+        told = tell_money(order, read_balance(order))
+        messages.success(request, f"Your order is cancelled. {told}")
     return redirect(order)

@@ -10,12 +10,12 @@ from django.utils import timezone
 from orders import services
 from orders.models import Notification, Order
 from orders.models.notification import NotificationKind
-from orders.payments.models import AttemptState, PaymentAttempt, Refund, RefundState
+from orders.payments.models import AttemptState
 from orders.states import Status
 from proj.jobs import subjects
 from proj.jobs.models import Job
 from proj.jobs.testing import assert_enqueued, drain, enqueued, without_broker
-from tests.factories import make_order, make_product, make_user
+from tests.factories import make_order, make_payment, make_product, make_refund, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -34,35 +34,6 @@ def order() -> Order:
 def announce(order, kind, reference="") -> Notification:
     with without_broker(), transaction.atomic():
         return services.announce(order, kind, reference)
-
-
-def make_attempt(order, **fields) -> PaymentAttempt:
-    return PaymentAttempt.objects.create(
-        **{
-            "order": order,
-            "number": 1,
-            "idempotency_key": f"order-{order.public_id}-1",
-            "amount": order.amount,
-            "currency": order.currency,
-            "state": AttemptState.SUCCEEDED,
-            **fields,
-        }
-    )
-
-
-def make_refund(attempt, amount, **fields) -> Refund:
-    return Refund.objects.create(
-        **{
-            "attempt": attempt,
-            "idempotency_key": f"refund-{attempt.order.public_id}-{attempt.refunds.count() + 1}",
-            "amount": amount,
-            "currency": attempt.currency,
-            "reason": "It came broken.",
-            "requested_by": "boss",
-            "state": RefundState.SUCCEEDED,
-            **fields,
-        }
-    )
 
 
 def test_what_is_announced_is_sent_once_by_a_job_of_its_own(order):
@@ -88,7 +59,7 @@ def test_what_is_rolled_back_is_not_announced(order):
 
 
 def test_each_refund_is_an_event_of_its_own(order):
-    attempt = make_attempt(order, refunded=300)
+    attempt = make_payment(order)
     first, second = (make_refund(attempt, amount) for amount in (100, 200))
 
     for refund in (first, second, first):
@@ -130,7 +101,7 @@ def test_whose_payment_failed_reads_why_and_that_nothing_was_taken(order):
         status=Status.PAYMENT_FAILED,
         customer=order.customer,
     )
-    make_attempt(order, state=AttemptState.DECLINED)
+    make_payment(order, state=AttemptState.DECLINED)
 
     services.send_notification(announce(order, FAILED).pk)
 
@@ -147,7 +118,7 @@ def test_whose_payment_failed_reads_why_and_that_nothing_was_taken(order):
 @pytest.mark.parametrize("state", [AttemptState.UNKNOWN, AttemptState.SENT, AttemptState.SUCCEEDED])
 def test_no_mail_says_that_nothing_was_taken_unless_that_is_known(state):
     order = make_order(status=Status.PAYMENT_FAILED)
-    make_attempt(order, state=state)
+    make_payment(order, state=state)
 
     services.send_notification(announce(order, FAILED).pk)
 
@@ -156,7 +127,7 @@ def test_no_mail_says_that_nothing_was_taken_unless_that_is_known(state):
 
 
 def test_who_gets_money_back_reads_how_much_why_and_what_that_makes(order):
-    attempt = make_attempt(order, refunded=350)
+    attempt = make_payment(order)
     make_refund(attempt, 100)
     refund = make_refund(attempt, 250, reason="One handle <was> missing.")
 
@@ -176,7 +147,7 @@ def test_who_gets_money_back_reads_how_much_why_and_what_that_makes(order):
 def test_a_mail_about_money_completes_no_order(kind):
     order = make_order(status=Status.FULFILLED)
     services.record_sale(order.pk)
-    reference = str(make_refund(make_attempt(order, refunded=1), 1).pk) if kind == REFUNDED else ""
+    reference = str(make_refund(make_payment(order), 1).pk) if kind == REFUNDED else ""
 
     assert services.send_notification(announce(order, kind, reference).pk).status == Status.FULFILLED
     assert services.record_sale(order.pk).status == Status.FULFILLED

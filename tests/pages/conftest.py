@@ -4,8 +4,9 @@ from django.test import Client
 
 from orders.carts import add_to_cart
 from orders.models import Order, Product
+from orders.payments.models import RefundState
 from orders.states import Status
-from tests.factories import make_order, make_product, make_user
+from tests.factories import make_order, make_payment, make_product, make_refund, make_user
 
 
 @pytest.fixture
@@ -40,10 +41,15 @@ def order(shopper: User) -> Order:
 
 @pytest.fixture
 def busy(shopper: User) -> Order:
-    """Many rows for every page of the shopper's; returns an order of twelve lines."""
+    """Many rows for every page of the shopper's; returns an order of twelve lines and twenty refunds."""
     products = [make_product() for _ in range(60)]
     for product in products[:40]:
         add_to_cart(shopper, product, 1)
     for _ in range(45):
-        make_order({products[0]: 1, products[1]: 2}, customer=shopper)
-    return make_order(dict.fromkeys(products[:12], 2), customer=shopper, status=Status.CHARGING)
+        earlier = make_order({products[0]: 1, products[1]: 2}, customer=shopper)
+        make_refund(make_payment(earlier), 100)
+    order = make_order(dict.fromkeys(products[:12], 2), customer=shopper, status=Status.PAID)
+    payment = make_payment(order)
+    for state in sorted(RefundState) * 5:
+        make_refund(payment, 10, state=state)
+    return order

@@ -23,9 +23,9 @@ PAGES = [
     ("/", 7),
     ("/?q=product&page=2", 7),
     ("/cart/", 6),
-    ("/orders/", 6),
-    ("{order}", 7),
-    ("{order}cancel/", 5),
+    ("/orders/", 8),
+    ("{order}", 9),
+    ("{order}cancel/", 7),
     ("/profile/", 6),
     ("/accounts/login/", 0),
 ]
@@ -62,7 +62,7 @@ def test_following_an_order_takes_few_queries(browser, busy, django_assert_num_q
     headers = {"hx-request": "true"}
     seen = browser.get(busy.get_absolute_url(), headers=headers).context["timeline"].seen
 
-    with django_assert_num_queries(4):  # session, user, order, steps
+    with django_assert_num_queries(6):  # session, user, order, steps, payments, refunds
         browser.get(f"{busy.get_absolute_url()}?seen={seen}", headers=headers)
 
 
