@@ -8,7 +8,9 @@ from django.urls import reverse
 from ninja import Header, Query, Router
 
 from orders import services
+from orders.api.refusals import NOT_THERE, refused
 from orders.api.schemas import OrderFilter, OrderIn, OrderOut, OrderPage
+from orders.balance import ROWS
 from orders.errors import InvalidPaymentMethod, InvalidQuantity, OrderRefused, TooLate, UnknownProduct
 from orders.models import Order
 from orders.models.order import OrderQuerySet
@@ -26,7 +28,11 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", response={202: OrderOut})
+@router.post(
+    "",
+    response={202: OrderOut},
+    openapi_extra=refused({422: "The order cannot be accepted, or the key was used for another one."}),
+)
 def place_order(
     request: HttpRequest, body: OrderIn, response: HttpResponse, idempotency_key: IdempotencyKey = None
 ) -> Order:
@@ -47,24 +53,33 @@ def place_order(
     return placed.order
 
 
-@router.get("", response=OrderPage)
+@router.get("", response=OrderPage, openapi_extra=refused({422: "A filter or the cursor is not valid."}))
 def list_orders(request: HttpRequest, filters: Query[OrderFilter]) -> dict[str, Any]:
     """List the caller's orders, newest first."""
     orders = orders_of(request)
     if filters.status is not None:
         orders = orders.filter(status=filters.status)
-    return paginate(orders, filters.cursor, filters.limit, lambda order: order)
+    return paginate(orders.prefetch_related(ROWS), filters.cursor, filters.limit, lambda order: order)
 
 
-@router.get("/{order_id}", response=OrderOut)
+@router.get("/{order_id}", response=OrderOut, openapi_extra=refused({404: NOT_THERE}))
 def read_order(request: HttpRequest, order_id: UUID) -> Order:
-    """Return one order with its lines, its steps and what has happened to it."""
-    return get_object_or_404(orders_of(request).with_progress(), public_id=order_id)
+    """Return one order with its lines, its steps, what has happened to it, and what has gone back of its money."""
+    orders = orders_of(request).with_progress().prefetch_related(ROWS)
+    return get_object_or_404(orders, public_id=order_id)
 
 
-@router.post("/{order_id}/cancel", response={202: OrderOut})
+@router.post(
+    "/{order_id}/cancel",
+    response={202: OrderOut},
+    openapi_extra=refused({404: NOT_THERE, 409: "too_late: its goods have left, or it has ended otherwise."}),
+)
 def cancel_order(request: HttpRequest, order_id: UUID) -> Order:
-    """Call an order off and give its stock back; too late once its payment has been started."""
+    """Call an order off; its stock and its money go back. Too late once its goods have left.
+
+    What was paid is refunded in full: refunds says how far that is. An order whose payment had begun is cancelled as well;
+    whether the card was charged is looked up, and if it was, a refund appears. Cancelling again changes nothing.
+    """
     order = get_object_or_404(orders_of(request), public_id=order_id)
     try:
         return services.cancel_order(order.pk, caller(request).get_username(), "Cancelled by the customer.")

@@ -7,7 +7,9 @@ from uuid import UUID
 from ninja import Field, Schema
 from pydantic import AfterValidator, ConfigDict
 
-from orders.models import OrderEvent, OrderStep
+from orders.balance import read_balance
+from orders.models import Order, OrderEvent, OrderStep
+from orders.payments.models import Refund, RefundState
 from orders.services.placing import MAX_LINES, MAX_QUANTITY
 from orders.states import Status, StepState
 
@@ -94,21 +96,43 @@ class EventOut(Schema):
         return event.detail.get("reason")
 
 
+class RefundOut(Schema):
+    amount: int
+    state: RefundState = Field(
+        description=(
+            "requested: about to be sent to the provider; unknown: sent, and its answer is being looked up; succeeded: on "
+            "its way to the customer; failed: refused, nothing has gone back."
+        )
+    )
+    reason: str
+    created_at: datetime
+
+
 class OrderSummary(Schema):
     id: UUID = Field(alias="public_id")
     status: Status
     reason: str = Field(description="Why it ended early; empty otherwise.")
     express: bool
     amount: int
+    refunded: int = Field(description="What has gone back to the customer, of all refunds that succeeded.")
     currency: str
     placed_at: datetime
     updated_at: datetime
+
+    @staticmethod
+    def resolve_refunded(order: Order) -> int:
+        return read_balance(order).returned
 
 
 class OrderOut(OrderSummary):
     lines: list[LineOut]
     steps: list[StepOut]
     events: list[EventOut]
+    refunds: list[RefundOut] = Field(description="In the order in which they were asked for.")
+
+    @staticmethod
+    def resolve_refunds(order: Order) -> list[Refund]:
+        return list(read_balance(order).refunds)
 
 
 class OrderPage(Schema):

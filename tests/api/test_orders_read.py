@@ -5,9 +5,10 @@ import uuid
 import pytest
 from django.contrib.auth.models import User
 
+from orders.payments.models import RefundState
 from orders.states import Status
 from tests.api.calls import ORDERS, assert_problem, bearer, get, post
-from tests.factories import make_order, make_product, make_user
+from tests.factories import make_order, make_payment, make_product, make_refund, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,7 @@ def test_a_list_has_the_callers_own_orders_newest_first_in_pages(client, shopper
         "id",
         "placed_at",
         "reason",
+        "refunded",
         "status",
         "updated_at",
     ]
@@ -76,11 +78,51 @@ def test_every_status_can_be_read(client, shopper, status):
 @pytest.mark.parametrize("count", [1, 20])
 def test_reading_costs_the_same_however_long_the_order_is(client, shopper, count, django_assert_num_queries):
     order = make_order({make_product(): 1 for _ in range(count)}, customer=shopper)
+    payment = make_payment(order)
+    for _ in range(count):
+        make_refund(payment, 1)
+        make_refund(make_payment(make_order(customer=shopper)), 1)
     headers = bearer(shopper)
-    with django_assert_num_queries(5):  # the token, the order, its lines, steps and events
+    with django_assert_num_queries(7):  # the token, the order, its lines, steps, events, payments and refunds
         client.get(f"{ORDERS}/{order.public_id}", headers=headers)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):  # the token, the orders, their payments and refunds
         client.get(ORDERS, headers=headers)
+
+
+def test_an_order_shows_what_goes_back_and_how_far_that_is(client, shopper):
+    order = make_order({make_product(amount=1000): 1}, customer=shopper, status=Status.COMPLETED)
+    payment = make_payment(order)
+    refunds = [make_refund(payment, 100 + n, state=state) for n, state in enumerate(RefundState)]
+
+    body = get(client, shopper, f"{ORDERS}/{order.public_id}").json()
+
+    assert [(refund["amount"], refund["state"]) for refund in body["refunds"]] == [
+        (100, "requested"),
+        (101, "unknown"),
+        (102, "succeeded"),
+        (103, "failed"),
+    ]
+    assert body["refunds"][0] == {
+        "amount": 100,
+        "state": "requested",
+        "reason": "It came broken.",
+        "created_at": refunds[0].created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    assert (body["amount"], body["refunded"]) == (1000, 102)
+    assert get(client, shopper, ORDERS).json()["items"][0]["refunded"] == 102
+
+
+def test_an_order_without_refunds_says_so(client, shopper):
+    order = make_order(customer=shopper)
+    body = get(client, shopper, f"{ORDERS}/{order.public_id}").json()
+    assert (body["refunded"], body["refunds"]) == (0, [])
+
+
+def test_a_refunded_order_can_be_looked_for(client, shopper):
+    make_order(customer=shopper, status=Status.COMPLETED)
+    refunded = make_order(customer=shopper, status=Status.REFUNDED)
+    items = get(client, shopper, ORDERS, status="refunded").json()["items"]
+    assert [item["id"] for item in items] == [str(refunded.public_id)]
 
 
 @pytest.mark.parametrize("staff", [False, True])
