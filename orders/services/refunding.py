@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 from django.db import transaction
 
 from orders import locks
@@ -6,7 +8,12 @@ from orders.payments.models import Refund
 from orders.payments.refunds import request_refund
 
 
-def refund_order(order_id: int, amount: int, *, number: int, reason: str, actor: str) -> Refund:
+class AskedFor(NamedTuple):
+    refund: Refund
+    created: bool  # False: the same had been asked for before
+
+
+def refund_order(order_id: int, amount: int, *, number: int, reason: str, actor: str) -> AskedFor:
     """Ask for an order's refund number `number` (1 for its first): asked for twice, it is the same refund.
 
     The number is what whoever asks has seen: two clicks carry the same, so the second finds what the first has asked
@@ -27,8 +34,8 @@ def refund_order(order_id: int, amount: int, *, number: int, reason: str, actor:
         order = locks.lock_order(order_id)
         there = list(Refund.objects.filter(attempt__order=order).order_by("pk"))
         if number == len(there) + 1:
-            return request_refund(order, amount, reason=reason, actor=actor)[0]
+            return AskedFor(request_refund(order, amount, reason=reason, actor=actor)[0], created=True)
         asked = there[number - 1] if 1 <= number <= len(there) else None
         if asked is None or (asked.amount, asked.reason, asked.requested_by) != (amount, reason, actor):
             raise RefundOutdated
-        return asked
+        return AskedFor(asked, created=False)
