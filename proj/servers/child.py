@@ -60,6 +60,7 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self.process.inherits,
             )
         self._begun = time.monotonic()
         self.record = Record(self.process.name, self._running.pid, _start_time(self._running.pid))

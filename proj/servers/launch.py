@@ -3,6 +3,7 @@
 import http.client
 import io
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,30 +13,41 @@ from django.core.management import call_command
 
 from proj.servers.errors import ServerError
 from proj.servers.processes import system
-from proj.servers.state import LOOPBACK, free_port
+from proj.servers.state import LOOPBACK, listen
 from proj.servers.supervisor import LOOK_EVERY, Supervisor
 
+ANSWER_SECONDS = 5  # /readyz asks the broker and every worker, which takes one on slow cores
 READY_SECONDS = 120  # a dozen Python processes start on two slow cores; 10 s on a laptop
 PREPARATION = (("migrate", "--verbosity=0"), ("ensure_schedules",), ("ensure_groups",), ("load_sample",))
 
 
 class System:
-    """The web server on ``port``, the workers, beat and the payment sandbox, writing to ``var_dir``.
+    """The web server, the workers, beat and the payment sandbox, writing to ``var_dir``.
 
-    The caller holds ``OneAtATime`` of ``var_dir``. ``terminal`` shows the lines of all of them; None: logs only.
+    The caller holds ``OneAtATime`` of ``var_dir``. The ports are taken here, before anything is started, and kept
+    until ``stop``: what answers there is ours.
+
+    Args:
+        var_dir: the folder for everything that the processes write.
+        port: where the web server listens; if somebody else does, the first free port above it.
+        terminal: shows the lines of all processes; None: logs only.
+        faults: the share of requests and webhooks that the payment sandbox spoils.
+
+    Raises:
+        ServerError: no port is free.
+
     """
 
-    def __init__(self, var_dir: Path, port: int, terminal: TextIO | None = None) -> None:
+    def __init__(self, var_dir: Path, port: int, terminal: TextIO | None = None, faults: float = 0.0) -> None:
         self.var_dir = var_dir
-        self.port = port
-        self.payments_port = free_port()
-        self.url = f"http://{LOOPBACK}:{port}"
-        self.payments_url = f"http://{LOOPBACK}:{self.payments_port}"
+        self._web, self._payments = listen(port), listen(0)
+        self.port = int(self._web.getsockname()[1])
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.payments_url = f"http://{LOOPBACK}:{self._payments.getsockname()[1]}"
         # Mail becomes files, unless the person named a server.
         os.environ.setdefault("EMAIL_URL", "filemail://")
-        self.supervisor = Supervisor(
-            system(port=port, payments_port=self.payments_port, var_dir=var_dir), var_dir, terminal
-        )
+        processes = system(web=self._web, payments=self._payments, var_dir=var_dir, faults=faults)
+        self.supervisor = Supervisor(processes, var_dir, terminal)
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Bring the database up to date and fill in what every installation has; ``say`` hears what is done."""
@@ -62,8 +74,15 @@ class System:
                 raise ServerError(f"Not ready after {READY_SECONDS} s: {answer} Logs: {self.var_dir / 'log'}")
             time.sleep(LOOK_EVERY)
 
+    def stop(self, hurry: threading.Event | None = None) -> None:
+        """Stop the processes, at once if ``hurry`` is set, and let go of the ports."""
+        self.supervisor.stop(hurry)
+        self._web.close()
+        self._payments.close()
+
     def _is_ready(self) -> tuple[bool, str]:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=10)
+        # The kernel takes the connection before the web server is there to answer: not long, the logs want showing.
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_SECONDS)
         try:
             connection.request("GET", "/readyz")
             response = connection.getresponse()

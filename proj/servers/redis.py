@@ -19,6 +19,7 @@ from proj.servers.errors import ServerError
 from proj.servers.state import LOOPBACK, is_free, load_endpoint, private_folder, save_endpoint, write_private
 
 START_SECONDS = 30
+START_TRIES = 3  # another program may take the port in the moment between
 STOP_SECONDS = 30
 MISSING = (
     "No CELERY_BROKER_URL is set and there is no redis-server: install it (apt install redis-server,"
@@ -53,10 +54,18 @@ class Redis:
     def start(self) -> None:
         """Start the server and wait until it answers. Raises ServerError when there is none, or it does not."""
         program = _program()
-        if not is_free(self.endpoint.port):
-            self.endpoint = self.endpoint.moved()
-        save_endpoint(self.folder, "redis", self.endpoint)
         private_folder(self.data)
+        for _ in range(START_TRIES):
+            if not is_free(self.endpoint.port):
+                self.endpoint = self.endpoint.moved()
+            save_endpoint(self.folder, "redis", self.endpoint)
+            if self._launch(program):
+                return
+        tail = self.log.read_text(errors="replace")[-2000:]
+        raise ServerError(f"Redis does not start; the end of {self.log}:\n{tail}")
+
+    def _launch(self, program: str) -> bool:
+        """Start the program and say whether it came to answer."""
         configuration = self.folder / "redis.conf"
         write_private(configuration, self._configuration())
         with self.log.open("ab") as log:
@@ -70,12 +79,16 @@ class Redis:
             )
         deadline = time.monotonic() + START_SECONDS
         while not self.is_running():
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = self.log.read_text(errors="replace")[-2000:]
-                raise ServerError(f"Redis does not start; the end of {self.log}:\n{tail}")
+            if process.poll() is not None:
+                return False
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                return False
             time.sleep(0.05)
         # It outlives this process when others use it; without this, Python warns of a child never waited for.
         process.returncode = 0
+        return True
 
     def stop(self) -> None:
         """Stop the server once its append-only file is written. Raises ServerError when it stays."""

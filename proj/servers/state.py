@@ -10,6 +10,7 @@ from typing import NamedTuple
 from proj.servers.errors import ServerError
 
 LOOPBACK = "127.0.0.1"
+BACKLOG = 2048  # connections that wait to be accepted, while a process starts again too; as many as gunicorn's default
 
 
 class Endpoint(NamedTuple):
@@ -47,11 +48,19 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
-def next_free_port(wanted: int) -> int:
-    """Return ``wanted``, or the first port above it that is free. Raises ServerError when there is none."""
+def listen(wanted: int) -> socket.socket:
+    """Listen on port ``wanted`` of the loopback address, or on the first above it that is free; 0 is any.
+
+    The socket is for a process to inherit: from now on nobody else can have the port, and what answers on it is ours.
+    Raises ServerError when no port is free.
+    """
     for port in range(wanted, 65536):
-        if is_free(port):
-            return port
+        if wanted and not is_free(port):
+            continue
+        try:
+            return socket.create_server((LOOPBACK, port), backlog=BACKLOG)
+        except OSError:  # taken in the moment between
+            continue
     raise ServerError(f"No port from {wanted} on is free.")
 
 

@@ -34,7 +34,8 @@ def listed(books: Books, collection: Collection, parameters: Parameters) -> Docu
     refuse_unknown(parameters, PAGING | set(collection.filters))
     limit = integer(parameters, "limit", 10, least=1, most=100)
     since, until = _span(parameters)
-    clauses, values = ["created BETWEEN ? AND ?"], [since, until]
+    clauses: list[str] = ["created BETWEEN ? AND ?"]
+    values: list[int | str] = [since, until]
     after = parameters.get("starting_after")
     if after is not None:
         clauses.append("number < ?")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
 from urllib.parse import parse_qsl, urlsplit
 
 from orders.payments.sandbox.books import Books
@@ -28,20 +29,20 @@ GRACE = 5.0  # seconds a stopping server waits for the answers it is still givin
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Serves one set of books. `port` 0 takes a free one; `server_port` tells which."""
+    """Serves one set of books on a socket that listens already."""
 
     daemon_threads = True  # an idle keep-alive connection must not hold up the end
     request_queue_size = 128  # the default of 5 refuses connections when a pool of workers starts at once
 
     def __init__(
-        self,
-        address: tuple[str, int],
-        books: Books,
-        key: str,
-        faults: Faults,
-        endpoints: Sequence[Endpoint] = (),
+        self, listening: socket, books: Books, key: str, faults: Faults, endpoints: Sequence[Endpoint] = ()
     ) -> None:
-        super().__init__(address, Handler)
+        super().__init__(listening.getsockname(), Handler, bind_and_activate=False)
+        self.socket.close()  # which the base class has made
+        self.socket = listening
+        self.server_activate()
+        host, port = listening.getsockname()
+        self.url = f"http://{host}:{port}"
         self.key = key
         self.books = books
         self.courier = Courier(books, faults, endpoints)

@@ -72,7 +72,7 @@ def test_a_rate_limit_comes_before_everything(faulty, key):
     faulty.set_faults([{"fault": "rate_limit", "times": 1}])
     with pytest.raises(stripe.RateLimitError) as caught:
         buy(faulty, key)
-    assert (caught.value.http_status, caught.value.code) == (429, "rate_limit")
+    assert (caught.value.http_status, caught.value.error.code) == (429, "rate_limit")
     assert faulty.charges_of(key) == []
     assert buy(faulty, key).status == "succeeded"
 
@@ -87,7 +87,7 @@ def test_while_an_answer_is_late_its_key_is_in_use(faulty, key):
             try:
                 assert faulty.faults()[0]["times"] == 1 or buy(faulty, key)
             except stripe.APIError as error:
-                errors.add((error.http_status, error.code))
+                errors.add((error.http_status, error.error.code))
             assert time.monotonic() < begun + 1
         assert errors == {(409, "idempotency_key_in_use")}
         assert late.result().status == "succeeded"

@@ -1,4 +1,5 @@
 import signal
+import socket
 import threading
 from argparse import ArgumentParser
 from pathlib import Path
@@ -18,7 +19,9 @@ class Command(BaseCommand):
     requires_system_checks = []  # it needs neither the database nor the rest of the project
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, required=True, help="0 takes a free port and prints it")
+        where = parser.add_mutually_exclusive_group(required=True)
+        where.add_argument("--port", type=int, help="0 takes a free port and prints it")
+        where.add_argument("--fd", type=int, help="a listening socket that was inherited, by its descriptor")
         parser.add_argument(
             "--books", type=Path, required=True, help="SQLite file; made if missing, kept after"
         )
@@ -52,14 +55,19 @@ class Command(BaseCommand):
             help="how long a payment or refund takes that settles later",
         )
 
-    def handle(self, *_args: Any, host: str, port: int, books: Path, key: str, **options: Any) -> None:
+    def handle(self, *_args: Any, host: str, port: int | None, books: Path, key: str, **options: Any) -> None:
         endpoints = _endpoints(options["webhook"], options["webhook_secret"])
         if not 0 <= options["faults"] <= 1:
             raise CommandError("--faults is a share from 0 to 1.")
         rules = [Rule(ANY, chance=options["faults"])] if options["faults"] else []
         try:
+            listening = (
+                socket.create_server((host, port))
+                if port is not None
+                else socket.socket(fileno=options["fd"])
+            )
             server = SandboxServer(
-                (host, port),
+                listening,
                 Books(books, options["settle_after"]),
                 key,
                 Faults(options["seed"], rules),
@@ -74,7 +82,7 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        self.stdout.write(f"Payment sandbox on http://{host}:{server.server_port}, books in {books}")
+        self.stdout.write(f"Payment sandbox on {server.url}, books in {books}")
         self.stdout.flush()
         server.serve_forever()
 

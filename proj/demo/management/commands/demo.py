@@ -23,10 +23,12 @@ from proj.demo.shoppers import Watched, ask_for_everything, watch_to_the_end
 from proj.servers.errors import ServerError
 from proj.servers.launch import System
 from proj.servers.records import OneAtATime
-from proj.servers.state import next_free_port
 
 SETTLE_SECONDS = 20  # the last tasks report a moment after the order has ended
 SETTLE_EVERY = 0.5
+FAULTS = (
+    0.02  # of requests to the payment provider, and of its webhooks: drawn by seed, so the same each time
+)
 
 
 class Command(BaseCommand):
@@ -68,11 +70,10 @@ class Command(BaseCommand):
 
     @contextmanager
     def _running(self, wanted_port: int) -> Iterator[System]:
-        port = next_free_port(wanted_port)
-        if port != wanted_port:
-            self.console.print(f"Port {wanted_port} is taken: using {port}.")
         begun = time.monotonic()
-        system = System(settings.VAR_DIR, port)
+        system = System(settings.VAR_DIR, wanted_port, faults=FAULTS)
+        if system.port != wanted_port:
+            self.console.print(f"Port {wanted_port} is taken: using {system.port}.")
         system.prepare(self._say)
         over = threading.Event()
         watcher = threading.Thread(target=system.supervisor.watch, args=(over,))
@@ -85,7 +86,7 @@ class Command(BaseCommand):
             over.set()
             if watcher.is_alive():
                 watcher.join()
-            system.supervisor.stop()
+            system.stop()
             self._say("stopped")
 
     def _act(self, system: System, number: int, seconds: int) -> list[Check]:

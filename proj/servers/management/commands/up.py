@@ -14,7 +14,6 @@ from proj.servers.errors import ServerError
 from proj.servers.launch import System
 from proj.servers.logins import ensure_logins
 from proj.servers.records import OneAtATime, end_leftovers
-from proj.servers.state import next_free_port
 
 # Seconds in which a second signal is the same Ctrl-C: make hands on the one that the terminal has sent already.
 ONE_CTRL_C = 1.0
@@ -41,13 +40,12 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
 
     def _run(self, wanted_port: int, stop: threading.Event, hurry: threading.Event) -> None:
-        port = next_free_port(wanted_port)
-        if port != wanted_port:
-            self.stdout.write(f"Port {wanted_port} is taken: using {port}.")
         os.environ.setdefault(
             "DEBUG", "1"
         )  # for the processes: errors are shown, static files need no collecting
-        system = System(settings.VAR_DIR, port, sys.stdout)
+        system = System(settings.VAR_DIR, wanted_port, sys.stdout)
+        if system.port != wanted_port:
+            self.stdout.write(f"Port {wanted_port} is taken: using {system.port}.")
         system.prepare(self.stdout.write)
         passwords = ensure_logins(settings.VAR_DIR)
         try:
@@ -58,7 +56,7 @@ class Command(BaseCommand):
         finally:
             with suppress(OSError):  # the terminal may be gone
                 self.stdout.write("Stopping (Ctrl-C again: at once)")
-            system.supervisor.stop(hurry)
+            system.stop(hurry)
             with suppress(OSError):
                 self.stdout.write("Stopped.")
 
