@@ -42,3 +42,5 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # Binds a task's id, its parent's and the request's to every log line of the worker that runs it.
 app.steps["worker"].add(DjangoStructLogInitStep)
+# Tells the database that the worker is there, and keeps it from taking what is paused. By name: it needs the models.
+app.steps["consumer"].add("proj.jobs.attendance:Attendance")

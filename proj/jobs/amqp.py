@@ -101,7 +101,7 @@ def enqueue(owed: Sequence[tuple[Message, Any]], producer: Any = None) -> None:
         for message, task in reversed(first.values())
     ]
     written = ledger.record(entries)
-    due = [entry.message for entry in entries if entry.ring and entry.message.id in written]
+    due = [entry.message for entry in entries if written.get(entry.message.id)]
     if due:
         bell.ring_on_commit(due, producer)
 

@@ -18,6 +18,7 @@ from proj.jobs.broker import Broker
 from proj.jobs.errors import PoisonPill
 from proj.jobs.ledger import Orphan
 from proj.jobs.models import Job
+from proj.jobs.pausing import paused
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,10 @@ class Dispatcher:
         """
         moment = ledger.now()
         ready = self.broker.count(self.app.amqp.queues)
-        limits = {queue: count + 1 for queue, count in ready.items() if count <= COMPARED}
+        held = paused()
+        limits = {
+            queue: count + 1 for queue, count in ready.items() if count <= COMPARED and queue not in held
+        }
         waiting = ledger.waiting(limits, moment)
         found = {}
         for queue in (queue for queue in limits if waiting[queue] > ready[queue]):

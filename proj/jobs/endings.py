@@ -178,9 +178,7 @@ class Endings(DatabaseBackend):  # type: ignore[misc]  # django-celery-results i
 
     def _retry(self, claim: ledger.Claim, error: str) -> None:
         message = cast("Message", claim.successor)
-        ring = message.is_due and not bell.is_silent()
-        ledger.retry(claim, message, error=error, ring=ring)
-        if ring:
+        if ledger.retry(claim, message, error=error, ring=message.is_due and not bell.is_silent()):
             bell.ring_on_commit([message])
 
     def _record_held(self, claim: ledger.Claim) -> None:

@@ -9,7 +9,7 @@ from django_celery_results.models import TaskResult
 
 from proj.jobs import bell, health, ledger
 from proj.jobs.ledger.statements import run
-from proj.jobs.models import Job, State
+from proj.jobs.models import Job, PausedQueue, State
 
 #: Jobs in front of one are counted up to here: "more than 1,000" tells as much, and costs 3 ms where 10,000 cost 30.
 MOST_AHEAD = 1_000
@@ -26,6 +26,7 @@ class Facts:
     claimant_is_there: bool = True
     broker_is_there: bool = True
     consumed: frozenset[str] | None = None  # the queues that workers take from; None: nobody was asked
+    paused: PausedQueue | None = None  # who has paused its queue, and why
 
 
 def gather(job_id: str, *, ask_workers: bool) -> Facts:
@@ -38,6 +39,9 @@ def gather(job_id: str, *, ask_workers: bool) -> Facts:
         return Facts(now=now, job=job, claimant_is_there=_claimant_is_there(job))
     if job.state == State.DEAD or job.available_at > now:
         return Facts(now=now, job=job)
+    paused = PausedQueue.objects.filter(pk=job.queue).first()
+    if paused is not None:
+        return Facts(now=now, job=job, paused=paused)
     broker_is_there, consumed = _ask_workers() if ask_workers else (not bell.is_silent(), None)
     return Facts(
         now=now, job=job, ahead=_ahead(job), broker_is_there=broker_is_there, consumed=consumed

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from proj.jobs.pausing import paused
+
 # Asking every worker what it consumes costs a broadcast and a wait; a probe each second need not repeat it.
 ASK_EVERY = 5.0
 # How long workers have to answer. Those of one machine do in a few milliseconds.
@@ -67,13 +69,13 @@ def check_broker() -> None:
 
 
 def check_consumers() -> None:
-    """Raise LookupError when a queue has no worker.
+    """Raise LookupError when a queue has no worker, unless it is paused: then nobody takes anything from it, as asked.
 
     Raises:
         LookupError: names the queues that nobody consumes.
     """
     missing = {queue.name for queue in settings.CELERY_TASK_QUEUES} - consumers.queues()
-    if missing:
+    if missing and (missing := missing - paused().keys()):
         raise LookupError(f"no worker consumes {', '.join(sorted(missing))}")
 
 

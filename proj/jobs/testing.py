@@ -29,7 +29,7 @@ from kombu.message import Message
 
 from proj.jobs import bell, ledger
 from proj.jobs.describing import arguments_of
-from proj.jobs.models import Job, State
+from proj.jobs.models import Job, PausedQueue, State
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _next(queue: str | None, *, ahead: bool) -> Job | None:
 
 
 def _waiting(queue: str | None) -> QuerySet[Job]:
-    jobs = Job.objects.filter(state=State.QUEUED)
+    jobs = Job.objects.filter(state=State.QUEUED).exclude(queue__in=PausedQueue.objects.values("queue"))
     return jobs if queue is None else jobs.filter(queue=queue)
 
 

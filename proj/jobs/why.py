@@ -17,6 +17,7 @@ class Code(StrEnum):
 
     SCHEDULED = "scheduled"
     RETRYING = "retrying"
+    PAUSED = "paused"
     NOT_RUNG = "not_rung"
     BROKER_AWAY = "broker_away"
     NO_WORKER = "no_worker"
@@ -110,6 +111,12 @@ def _explain_queued(job: Job, facts: Facts) -> Explanation:
     if job.available_at > facts.now:
         code = Code.RETRYING if job.error else Code.SCHEDULED
         return Explanation(code, f"{failed} waits for its time: {_ahead_of(job.available_at, facts.now)}.")
+    if facts.paused is not None:
+        by, since = facts.paused.by, _at(facts.paused.at)
+        return Explanation(
+            Code.PAUSED,
+            f"{failed} waits in {job.queue}, which {by} has paused since {since}: {_full_stop(facts.paused.reason)}",
+        )
     if not facts.broker_is_there:
         return Explanation(
             Code.BROKER_AWAY, f"{failed} waits for the broker, which is away; it is safe meanwhile."
@@ -118,6 +125,10 @@ def _explain_queued(job: Job, facts: Facts) -> Explanation:
         return Explanation(
             Code.NOT_RUNG, f"{failed} is rung for within a second or two.{_beat(job.available_at, facts)}"
         )
+    return _explain_rung(job, facts, failed)
+
+
+def _explain_rung(job: Job, facts: Facts, failed: str) -> Explanation:
     if facts.consumed is not None and job.queue not in facts.consumed:
         return Explanation(
             Code.NO_WORKER, f"{failed} waits in {job.queue}, from which no worker takes anything."

@@ -50,6 +50,7 @@ def test_readyz_tells_the_kind_of_a_failure_and_no_more(client, monkeypatch):
     assert b"password" not in response.content
 
 
+@pytest.mark.django_db
 def test_no_worker_at_all_is_an_answer_not_an_error():
     with pytest.raises(LookupError, match="no worker consumes bulk, compute, critical, default, io"):
         health.check_consumers()

@@ -90,11 +90,11 @@ class Machine:
         if model.state is None and model.result not in ("SUCCESS", "REVOKED"):
             model.attempt = 0
         elif model.state != "dead":
-            assert written == set()
+            assert written == {}
             if model.state is None:
                 self.begin()  # it is over, and stays so: nothing is left to try with it
             return
-        assert written == {ID}
+        assert written == {ID: not later}
         model.queue(due=not later, rung=not later)
         model.retries, model.losses, model.cancelled = 0, 0, False
 

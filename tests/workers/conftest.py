@@ -104,9 +104,17 @@ class Shop:
         self.redis.close()
 
     def worker(
-        self, name: str, queues: str = "default", *, pool: str = "prefork", concurrency: int = 1
+        self,
+        name: str,
+        queues: str = "default",
+        *,
+        pool: str = "prefork",
+        concurrency: int = 1,
+        **options: str,
     ) -> Worker:
-        worker = Worker(name, queues, self.folder, self.environment, pool=pool, concurrency=concurrency)
+        worker = Worker(
+            name, queues, self.folder, self.environment, pool=pool, concurrency=concurrency, **options
+        )
         self.processes.append(worker)
         return worker
 

@@ -80,12 +80,13 @@ class Worker(Process):
         *,
         pool: str,
         concurrency: int,
+        app: str = "tests.workers.app",
     ) -> None:
         self.hostname = f"{name}@test"
         # Mingling and gossip are talk between workers: a second of start-up that no test is about.
         command = [
             "-A",
-            "tests.workers.app",
+            app,
             "worker",
             "--loglevel=INFO",
             "--hostname",

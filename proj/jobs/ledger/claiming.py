@@ -56,6 +56,7 @@ _CLAIM = f"""
       FROM {LAZY}
      WHERE id = %s AND state = 'queued' AND available_at <= clock_timestamp()
        AND task = %s AND coalesce((message #>> '{{headers,retries}}')::int, 0) = %s
+       AND queue NOT IN (SELECT queue FROM jobs_pausedqueue)
     RETURNING attempt, queue, subject, cancel_requested
 """  # noqa: S608  LAZY is a constant
 
@@ -71,7 +72,7 @@ def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: flo
         seconds: the task's hard time limit.
 
     Raises:
-        NotOwed: there is no such job to be had; the message is to be dropped.
+        NotOwed: there is no such job to be had, or its queue is paused; the message is to be dropped.
 
     A worker that dies after this leaves a row whose claimant has no database connection: the dispatcher sets it free.
 
@@ -82,9 +83,21 @@ def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: flo
     connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs
     _, rows = run_prepared(_CLAIM, [worker, seconds + MARGIN, message_id, task, retries])
     if not rows:
+        hold(message_id)
         raise NotOwed(message_id)
     failpoint("claimed")
     return Claim(message_id, *rows[0])
+
+
+def hold(job_id: str) -> None:
+    """Note, of a job that waits in a paused queue, that its message is gone: it is rung for when the queue is resumed."""
+    run(
+        f"""
+        UPDATE jobs_job SET published_at = NULL FROM {LAZY}
+         WHERE id = %s AND state = 'queued' AND queue IN (SELECT queue FROM jobs_pausedqueue)
+        """,  # noqa: S608  LAZY is a constant
+        [job_id],
+    )
 
 
 _FINISH = f"""
@@ -125,22 +138,27 @@ def finish(claim: Claim, outcome: Outcome | None) -> None:
         raise Fenced(claim.id)
 
 
-def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> None:
+def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> bool:
     """Put a job back in the queue under its id, with the message of its next try.
+
+    Returns:
+        Whether the caller is to ring for it on commit: it wanted to (``ring``), and the queue is not paused.
 
     Raises:
         Fenced: somebody else owns the job; nothing was written.
 
     """
     failpoint("retry")
-    written = count(
+    rows = run(
         """
         UPDATE jobs_job
            SET state = 'queued', task = %s, queue = %s, priority = %s, message = %s::jsonb, error = %s,
                available_at = CASE WHEN cancel_requested THEN clock_timestamp() ELSE coalesce(%s, clock_timestamp()) END,
                claimed_by = NULL, deadline = NULL,
-               published_at = CASE WHEN %s THEN clock_timestamp() END
+               published_at = CASE WHEN %s AND %s NOT IN (SELECT queue FROM jobs_pausedqueue)
+                                   THEN clock_timestamp() END
          WHERE id = %s AND attempt = %s AND state = 'running'
+        RETURNING published_at IS NOT NULL
         """,
         [
             message.task,
@@ -150,12 +168,14 @@ def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> None:
             legible(error),
             message.eta,
             ring,
+            message.queue,
             claim.id,
             claim.attempt,
         ],
     )
-    if not written:
+    if not rows:
         raise Fenced(claim.id)
+    return bool(rows[0][0])
 
 
 def release(claim: Claim) -> None:

@@ -11,7 +11,8 @@ _RECORD = """
     INSERT INTO jobs_job (id, task, queue, priority, message, subject, state, attempt, available_at, published_at,
                           worker, cancel_requested, error, losses)
     SELECT id, task, queue, priority, message, subject, 'queued', 0, coalesce(eta, clock_timestamp()),
-           CASE WHEN ring THEN clock_timestamp() END, '', false, '', 0
+           CASE WHEN ring AND queue NOT IN (SELECT queue FROM jobs_pausedqueue) THEN clock_timestamp() END,
+           '', false, '', 0
       FROM ROWS FROM (jsonb_to_recordset(%s) AS (id text, task text, queue text, priority smallint, message jsonb,
                                                  subject text, eta timestamptz, ring boolean))
            WITH ORDINALITY AS owed (id, task, queue, priority, message, subject, eta, ring, position)
@@ -23,7 +24,7 @@ _RECORD = """
            subject = excluded.subject, state = 'queued', available_at = excluded.available_at,
            published_at = excluded.published_at, error = '', losses = 0, cancel_requested = false, progress = NULL
      WHERE jobs_job.state = 'dead'
-    RETURNING id
+    RETURNING id, published_at IS NOT NULL
 """
 
 
@@ -37,7 +38,7 @@ class Entry(NamedTuple):
     ring: bool
 
 
-def record(entries: Sequence[Entry]) -> set[str]:
+def record(entries: Sequence[Entry]) -> dict[str, bool]:
     """Write messages down as owed, all in one statement, in the caller's transaction if there is one.
 
     An id that is owed already, that succeeded or was cancelled, is not written again: the second message of a step that
@@ -48,7 +49,8 @@ def record(entries: Sequence[Entry]) -> set[str]:
         entries: what, each under an id of its own.
 
     Returns:
-        The ids that were written.
+        The ids that were written, each with whether the caller is to ring for it on commit: it wanted to, and the queue
+        is not paused.
 
     """
     failpoint("record")
@@ -57,7 +59,7 @@ def record(entries: Sequence[Entry]) -> set[str]:
     }  # of two under one id, the first
     _, rows = run_prepared(_RECORD, [as_json(list(reversed(rows_by_id.values())))])
     failpoint("recorded")
-    return {row[0] for row in rows}
+    return dict(rows)  # type: ignore[arg-type]  # two columns
 
 
 def _row(entry: Entry) -> dict[str, Any]:

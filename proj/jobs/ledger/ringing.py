@@ -20,23 +20,40 @@ def _messages(rows: list[tuple[Any, ...]]) -> list[Message]:
     ]
 
 
+_DUE = f"""
+    WITH RECURSIVE queues (queue) AS (
+        (SELECT queue FROM jobs_job WHERE state = 'queued' AND published_at IS NULL ORDER BY queue LIMIT 1)
+         UNION ALL
+        SELECT (SELECT queue FROM jobs_job
+                 WHERE state = 'queued' AND published_at IS NULL AND jobs_job.queue > queues.queue
+                 ORDER BY queue LIMIT 1)
+          FROM queues WHERE queue IS NOT NULL
+    ), due AS (
+        SELECT found.id, found.available_at
+          FROM queues, LATERAL (
+               SELECT id, available_at FROM jobs_job
+                WHERE state = 'queued' AND published_at IS NULL AND jobs_job.queue = queues.queue
+                  AND available_at <= statement_timestamp()
+                ORDER BY available_at LIMIT %s FOR UPDATE SKIP LOCKED) AS found
+         WHERE queues.queue NOT IN (SELECT queue FROM jobs_pausedqueue)
+    )
+    UPDATE jobs_job SET published_at = clock_timestamp()
+     WHERE id IN (SELECT id FROM due ORDER BY available_at LIMIT %s)
+    RETURNING {_MESSAGE}
+"""  # noqa: S608  constants
+
+
 def due(limit: int) -> list[Message]:
-    """Mark as rung, and return, jobs whose time has come or that were never rung, oldest first.
+    """Mark as rung, and return, jobs whose time has come or that were never rung, oldest first; none of paused queues.
 
     Rows that another dispatcher has in hand are passed over. Died before it rang: see :func:`lost`.
+
+    The queues are found by leaping from one to the next along the index, and each is asked by itself: a million jobs of
+    a paused queue cost nothing (read through in the order of their times, a second each second).
     """
     # Not clock_timestamp(), which may change from row to row: the index could not be asked, and every job that waits for
     # its time would be looked at (a million: 11 s each second, not 0.2 ms).
-    rows = run(
-        f"""
-        UPDATE jobs_job SET published_at = clock_timestamp()
-         WHERE id IN (SELECT id FROM jobs_job
-                       WHERE state = 'queued' AND published_at IS NULL AND available_at <= statement_timestamp()
-                       ORDER BY available_at LIMIT %s FOR UPDATE SKIP LOCKED)
-        RETURNING {_MESSAGE}
-        """,  # noqa: S608  constants
-        [limit],
-    )
+    rows = run(_DUE, [limit, limit])
     if rows:
         failpoint("rung")
     return _messages(rows)
