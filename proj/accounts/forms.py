@@ -40,7 +40,7 @@ class LoginForm(Plain, account.LoginForm):  # type: ignore[misc]  # it has no ty
 
     def add_prefix(self, field_name: str) -> str:
         """Keep the name that Django's own form has: what programs send and password managers know."""
-        return super().add_prefix("username" if field_name == "login" else field_name)
+        return str(super().add_prefix("username" if field_name == "login" else field_name))
 
 
 class SignupForm(Plain, account.SignupForm):  # type: ignore[misc]
