@@ -167,6 +167,7 @@ def charged_method(card: Card, amount: int) -> dict[str, Any]:
             "network_transaction_id": None,
             "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
             "three_d_secure": None,
+            "transaction_link_id": None,
         },
         "type": "card",
     }  # fmt: skip

@@ -182,6 +182,7 @@ def outcome(status: str, decline_code: str | None) -> Document | None:
         "network_status": "approved_by_network" if accepted else "declined_by_network",
         "reason": decline_code,
         "risk_level": "normal",
+        "risk_score": 2,
         "seller_message": "Payment complete." if accepted else "The bank did not return any further details.",
         "type": "authorized" if accepted else "issuer_declined",
     }

@@ -10,6 +10,7 @@ import http.client
 import json
 import sqlite3
 import time
+from itertools import product
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -47,19 +48,20 @@ def signature(body: bytes, secrets: tuple[str, ...], moment: int) -> str:
 
 def plan(books: Books, faults: Faults, endpoints: int, held: frozenset[str]) -> None:
     """Write down what is to be delivered of the events that nobody has looked at, except those of `held` requests."""
+    sql = "SELECT * FROM events WHERE planned = 0 ORDER BY number LIMIT ?"
+    fresh = [row for row in books.rows(sql, AT_ONCE + len(held)) if row["request_id"] not in held]
+    if not fresh:
+        return
     with books.transaction():
-        sql = "SELECT * FROM events WHERE planned = 0 ORDER BY number LIMIT ?"
-        fresh = [row for row in books.rows(sql, AT_ONCE + len(held)) if row["request_id"] not in held]
         dues = due_times(fresh, faults, time.time())
         for row, moments in zip(fresh, dues, strict=True):
-            for endpoint in range(endpoints):
-                for moment in moments:
-                    books.rows(
-                        "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
-                        row["id"],
-                        endpoint,
-                        moment,
-                    )
+            for endpoint, moment in product(range(endpoints), moments):
+                books.rows(
+                    "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
+                    row["id"],
+                    endpoint,
+                    moment,
+                )
             books.rows("UPDATE events SET planned = 1 WHERE number = ?", row["number"])
 
 
