@@ -49,7 +49,7 @@ def main() -> None:
     django.setup()
     for name in ("celery.apps.worker", "celery.apps.beat", "celery.concurrency.prefork", "celery.bin.celery",
                  "celery.concurrency.thread", "celery.worker.consumer", "celery.worker.components",
-                 "kombu.transport.redis", "proj.jobs.scheduler", "tests.chaos.app", "tests.chaos.guards"):  # fmt: skip
+                 "kombu.transport.redis", "proj.jobs.scheduler", "tests.chaos.app", "tests.chaos.guards", *sys.argv[1:]):  # fmt: skip
         importlib.import_module(name)
     gc.freeze()  # what is here already is shared with every fork
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them

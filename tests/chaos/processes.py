@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,14 @@ class Process:
 
 
 class Nursery:
-    """The process that all others are forked from. ``environment`` is theirs too."""
+    """The process that all others are forked from. ``environment`` is theirs too, and so is what it imports first."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], imports: Sequence[str] = ()) -> None:
         self.folder = folder
         self.processes: list[Process] = []
         with (folder / "nursery.log").open("ab") as log:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.nursery"],
+                [sys.executable, "-m", "tests.chaos.nursery", *imports],
                 cwd=PROJECT,
                 env=os.environ | environment,
                 stdin=subprocess.PIPE,
