@@ -101,7 +101,8 @@ def _move(order: Order, status: Status) -> None:
         case Status.FULFILLED:
             assert services.fulfil_order(order.pk).status == status
         case Status.PAYMENT_FAILED:
-            services.mark_payment_failed(order, "Declined.")
+            order.transition_to(status, actor="payments", reason="Declined.")
+            services.release_stock(order)
         case Status.COMPLETED:
             now = timezone.now()
             Sale.objects.create(
