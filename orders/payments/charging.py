@@ -6,7 +6,9 @@ the outcome with what follows from it. The windows between them, and what happen
     before `_begin` commits         nothing has happened; the next run begins
     after it, before the request    the attempt is `sent`; the next run asks with its key: a first charge
     the request or its answer lost  the same: the provider recognises the key, charges once and answers again
-    after the answer, before        the same: the answer comes again and is settled then
+    the answer is a 500             the same; if the provider keeps it for the key and gives it again, the payment is
+                                    looked up instead, and found, or given up when no request can be under way
+    after the answer, before        the answer comes again and is settled then
       `settle` commits
     after that                      the order has moved on; the next run finds nothing to do
 
@@ -37,14 +39,16 @@ from proj.jobs.failpoints import failpoint
 
 #: Stripe forgets a key after 24 hours, and the same request would then be a second charge. An hour is for clocks.
 KEY_LIFETIME = timedelta(hours=23)
+#: The error code of what was asked for with a key that the provider keeps an answer without an outcome for.
+SPENT = "spent"
 
 
 def charge_order(order_id: int) -> None:
     """Take the money for an order whose stock is held, and settle the order by the outcome.
 
     May run any number of times, late or concurrently: only an order that is reserved or charging is asked for.
-    A declined card is an outcome and no error: the order ends with the reason and its stock is given back. So is a key
-    that has expired: the payment is looked up, and if it is not there the order ends, since nothing was captured.
+    A declined card is an outcome and no error: the order ends with the reason and its stock is given back. So does it
+    when its key can no longer be asked with, and the payment is looked up and is not there: nothing was captured.
 
     Raises:
         Unknown: nobody can say whether the money was captured; the order stays `charging`, run this again.
@@ -95,7 +99,7 @@ def _begin(order_id: int) -> PaymentAttempt | None:
         if order.status != Status.CHARGING:
             return None
         attempt = PaymentAttempt.objects.open().select_related("order").get(order=order)
-        if not _key_is_expired(attempt):
+        if not _key_is_spent(attempt):
             # When the provider was last asked: how long nobody else has to look for an answer to it.
             PaymentAttempt.objects.filter(pk=attempt.pk).update(updated_at=timezone.now())
         return attempt
@@ -114,14 +118,28 @@ def _create_attempt(order: Order) -> PaymentAttempt:
     )
 
 
-def _key_is_expired(attempt: PaymentAttempt) -> bool:
-    return timezone.now() - attempt.created_at > KEY_LIFETIME
+def _key_is_spent(attempt: PaymentAttempt) -> bool:
+    """Whether asking with the key could charge a second time, or is known to be answered as before."""
+    return attempt.error_code == SPENT or timezone.now() - attempt.created_at > KEY_LIFETIME
 
 
 def _ask(attempt: PaymentAttempt) -> Payment:
     """The payment as the provider has it, by whichever question cannot charge a second time."""
-    if attempt.provider_ref or _key_is_expired(attempt):
+    if attempt.provider_ref or _key_is_spent(attempt):
         return _look_up(attempt)
+    try:
+        return _charge(attempt)
+    except Unknown as error:
+        if not error.spent:
+            raise
+        found = find_payment(attempt)
+        if found is None:
+            raise
+        return found
+
+
+def _charge(attempt: PaymentAttempt) -> Payment:
+    """Ask for the money, with the attempt's key. A refusal is a payment that has failed."""
     try:
         to_provider(attempt.amount, attempt.currency)  # refused here, it costs the provider nothing
         return through(
@@ -152,14 +170,15 @@ def _look_up(attempt: PaymentAttempt) -> Payment:
     if found is not None:
         return found
     if not is_over:
-        raise Unknown("not to be found at the provider yet")
+        raise Unknown("not to be found at the provider yet", spent=attempt.error_code == SPENT)
     return absent(attempt)
 
 
 def _write_down(
     attempt: PaymentAttempt, error: Unknown | Unavailable | Misconfigured, **changes: str
 ) -> None:
-    """Why there is no outcome yet, for people; unless another run has found one meanwhile."""
-    code = type(error).__name__.lower()
+    """Why there is no outcome yet, for people; unless another run has found one meanwhile. A spent key stays spent."""
+    spent = attempt.error_code == SPENT or (isinstance(error, Unknown) and error.spent)
+    code = SPENT if spent else type(error).__name__.lower()
     mine = PaymentAttempt.objects.open().filter(pk=attempt.pk)
     mine.update(error_code=code, error_detail=error.detail, **changes)

@@ -27,14 +27,15 @@ class Unknown(Transient):
     """No answer, or none that says what happened: the money may have been captured. Ask again with the same key.
 
     `detail`, here and below, is for staff; the text of the error is for the shopper, who follows the order's steps.
-    `answered` says that the provider is well: it has answered, only not with an outcome.
+    `answered` says that the provider is well: it has answered, only not with an outcome. `spent` says that the key is of
+    no more use: this is the answer that the provider keeps for it, whatever became of the money. Only looking tells.
     """
 
-    def __init__(self, detail: str, *, answered: bool = False) -> None:
+    def __init__(self, detail: str, *, answered: bool = False, spent: bool = False) -> None:
         super().__init__(
             "The payment provider has not answered yet. We will ask again; you will not pay twice."
         )
-        self.detail, self.answered = detail, answered
+        self.detail, self.answered, self.spent = detail, answered, spent
 
 
 class Unavailable(Transient):

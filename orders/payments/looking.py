@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orders.payments.gate import gateway, through
 from orders.payments.gateway import Misconfigured, Payment, PaymentStatus
-from orders.payments.models import PaymentAttempt
+from orders.payments.models import PaymentAttempt, Refund
 
 #: A request of ours lives for at most 30 s (the client's time-outs) and its worker for 75; the rest is for clocks and
 #: for a process that was stopped in between. What the provider does not have this long after it was last asked, it
@@ -58,9 +58,9 @@ def find_payments(attempts: Sequence[PaymentAttempt]) -> dict[str, list[Payment]
     return found
 
 
-def is_silent(attempt: PaymentAttempt) -> bool:
+def is_silent(asked: PaymentAttempt | Refund) -> bool:
     """Whether nobody has asked for so long that no request can be under way."""
-    return timezone.now() - attempt.updated_at > VOID_AFTER
+    return timezone.now() - asked.updated_at > VOID_AFTER
 
 
 def absent(attempt: PaymentAttempt) -> Payment:

@@ -5,7 +5,8 @@ is asked with no transaction open, and `settle_refund` commits the outcome with 
 
     before the request              the refund is `requested`; the next run asks with its key: a first refund
     the request or its answer lost  the same: the provider recognises the key, refunds once and answers again
-    after the answer, before        the same: the answer comes again and is settled then
+    the answer is a 500             the same; if the provider keeps it for the key, the refund is looked up instead
+    after the answer, before        the answer comes again and is settled then
       `settle_refund` commits
     after that                      the refund is settled; the next run finds nothing to do
 
@@ -16,9 +17,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders import locks
-from orders.payments.charging import KEY_LIFETIME, report_misconfigured
+from orders.payments.charging import KEY_LIFETIME, SPENT, report_misconfigured
 from orders.payments.gate import through
 from orders.payments.gateway import Declined, Misconfigured, RefundReceipt, RefundStatus, Unavailable, Unknown
+from orders.payments.looking import is_silent
 from orders.payments.models import Refund, RefundState
 from orders.payments.settling_refunds import report_unknown_refund, settle_refund
 from proj.jobs.failpoints import failpoint
@@ -66,7 +68,8 @@ def _begin(refund_id: int) -> Refund | None:
     with transaction.atomic(durable=True):
         locks.lock_order(Refund.objects.values_list("attempt__order_id", flat=True).get(pk=refund_id))
         refund = Refund.objects.open().select_related("attempt__order").filter(pk=refund_id).first()
-        if refund is not None:
+        if refund is not None and refund.error_code != SPENT:
+            # When the provider was last asked.
             Refund.objects.filter(pk=refund.pk).update(updated_at=timezone.now())
         return refund
 
@@ -78,12 +81,23 @@ def _ask(refund: Refund) -> RefundReceipt | None:
     """
     if refund.provider_ref:
         return _retrieve(refund.provider_ref)
+    if refund.error_code == SPENT:
+        return _look_up(refund)
     if timezone.now() - refund.created_at > KEY_LIFETIME:
         return _find(refund)
-    # A 500 is kept for its key and given again for a day, whatever became of the refund: only looking tells.
-    found = _find(refund) if refund.state == RefundState.UNKNOWN else None
-    if found is not None:
+    try:
+        return _give_back(refund)
+    except Unknown as error:
+        if not error.spent:
+            raise
+        found = _find(refund)
+        if found is None:
+            raise
         return found
+
+
+def _give_back(refund: Refund) -> RefundReceipt:
+    """Ask for it to be given back, with the refund's key. A refusal is a refund that has failed."""
     try:
         return through(
             lambda gateway: gateway.refund(
@@ -95,14 +109,24 @@ def _ask(refund: Refund) -> RefundReceipt | None:
             )
         )
     except Declined as refusal:
-        return RefundReceipt(
-            refusal.provider_ref,
-            refund.attempt.provider_ref,
-            RefundStatus.FAILED,
-            refund.amount,
-            refund.currency,
-            detail=f"{refusal.detail} ({refusal.code})",
-        )
+        return _failed(refund, f"{refusal.detail} ({refusal.code})")
+
+
+def _look_up(refund: Refund) -> RefundReceipt:
+    is_over = is_silent(
+        refund
+    )  # judged before looking: a request that is still under way may arrive after it
+    found = _find(refund)
+    if found is not None:
+        return found
+    if not is_over:
+        raise Unknown("not to be found at the provider yet", spent=True)
+    return _failed(refund, "The provider answered with an error, and gave nothing back.")
+
+
+def _failed(refund: Refund, detail: str) -> RefundReceipt:
+    payment = refund.attempt.provider_ref
+    return RefundReceipt("", payment, RefundStatus.FAILED, refund.amount, refund.currency, detail=detail)
 
 
 def _retrieve(reference: str) -> RefundReceipt:
@@ -118,7 +142,8 @@ def _find(refund: Refund) -> RefundReceipt | None:
 
 
 def _write_down(refund: Refund, error: Unknown | Unavailable | Misconfigured, **changes: str) -> None:
-    """Why there is no outcome yet, for people; unless another run has found one meanwhile."""
-    code = type(error).__name__.lower()
+    """Why there is no outcome yet, for people; unless another run has found one meanwhile. A spent key stays spent."""
+    spent = refund.error_code == SPENT or (isinstance(error, Unknown) and error.spent)
+    code = SPENT if spent else type(error).__name__.lower()
     mine = Refund.objects.open().filter(pk=refund.pk)
     mine.update(error_code=code, error_detail=error.detail, **changes)

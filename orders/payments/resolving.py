@@ -3,8 +3,7 @@
 import logging
 from datetime import timedelta
 
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.money import format_money
@@ -13,10 +12,10 @@ from orders.payments.gateway import Misconfigured, Payment, PaymentStatus, Unkno
 from orders.payments.incidents import open_incident
 from orders.payments.looking import absent, find_payments, is_silent, retrieve
 from orders.payments.models import IncidentKind, PaymentAttempt, Refund
+from orders.payments.reconciling.owed import is_owed
 from orders.payments.refunds import enqueue_refund
 from orders.payments.settling import settle
 from orders.states import Status
-from proj.jobs.models import Job, State
 
 logger = logging.getLogger(__name__)
 
@@ -99,10 +98,7 @@ def _report(attempt: PaymentAttempt) -> None:
 
 def _resend_refunds(limit: int) -> int:
     """Enqueue refunds without an outcome that the ledger owes no job: theirs has died, or found them pending."""
-    owed = Job.objects.exclude(state=State.DEAD).filter(
-        subject=Concat(Value("refund:"), Cast(OuterRef("pk"), CharField()))
-    )
-    waiting = Refund.objects.open().filter(updated_at__lt=timezone.now() - GRACE).exclude(Exists(owed))
+    waiting = Refund.objects.open().filter(~is_owed("refund"), updated_at__lt=timezone.now() - GRACE)
     refunds = list(waiting.order_by("updated_at")[:limit])
     for refund in refunds:
         enqueue_refund(refund)

@@ -173,7 +173,7 @@ def _receipt(refund: stripe.Refund) -> RefundReceipt:
         currency=currency,
         refund=_metadata(refund, "refund"),
         created_at=datetime.fromtimestamp(refund.created, UTC),
-        detail=refund.failure_reason if getattr(refund, "failure_reason", None) else "",
+        detail=getattr(refund, "failure_reason", None) or "",  # left out unless it has failed
     )
 
 

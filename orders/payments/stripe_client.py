@@ -69,7 +69,12 @@ def sort_out(error: stripe.StripeError) -> Exception:
         ):
             return Misconfigured(text)
         case _:  # no connection, a time-out, a 5xx; or a 409, of a provider that is well: the key is in use
-            return Unknown(text, answered=error.http_status == IN_USE)
+            return Unknown(text, answered=error.http_status == IN_USE, spent=_is_kept(error))
+
+
+def _is_kept(error: stripe.StripeError) -> bool:
+    """Whether Stripe keeps this very answer, also a 500, for the key: https://docs.stripe.com/api/idempotent_requests."""
+    return (error.headers or {}).get("Idempotent-Replayed") == "true"
 
 
 def _code(error: stripe.CardError) -> str:

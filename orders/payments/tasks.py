@@ -11,14 +11,21 @@ from orders.payments import processing, reconciling, refunding, resolving
 from proj.jobs.task import JobTask
 
 
-@shared_task(name="payments.send_refund", subject="refund", queue="io", soft_time_limit=60, time_limit=75)
+@shared_task(
+    base=JobTask, name="payments.send_refund", subject="refund", queue="io", soft_time_limit=60, time_limit=75
+)
 def send_refund(refund_id: int) -> None:
     """Ask the provider to give money back; asked again, it is the same refund."""
     refunding.send_refund(refund_id)
 
 
 @shared_task(
-    name="payments.resolve_unknown", queue="io", schedulable=True, soft_time_limit=240, time_limit=300
+    base=JobTask,
+    name="payments.resolve_unknown",
+    queue="io",
+    schedulable=True,
+    soft_time_limit=240,
+    time_limit=300,
 )
 def resolve_unknown() -> int:
     """Look up the payments and refunds whose outcome nobody has learnt yet."""
@@ -26,6 +33,7 @@ def resolve_unknown() -> int:
 
 
 @shared_task(
+    base=JobTask,
     bind=True,
     name="payments.process_event",
     subject="event",
@@ -40,7 +48,14 @@ def process_event(self: JobTask, event_id: int) -> str:
 
 
 # 100,000 payments take some minutes (docs/reconciliation.md): an hour is a provider that answers slowly.
-@shared_task(name="payments.reconcile", queue="bulk", schedulable=True, soft_time_limit=3600, time_limit=3700)
+@shared_task(
+    base=JobTask,
+    name="payments.reconcile",
+    queue="bulk",
+    schedulable=True,
+    soft_time_limit=3600,
+    time_limit=3700,
+)
 def reconcile(days: int = 3) -> dict[str, int]:
     """Compare the provider's last days with ours; what differs becomes an incident, and nothing is repaired."""
     report = reconciling.reconcile(reconciling.Window.reaching_back(timedelta(days=days)))

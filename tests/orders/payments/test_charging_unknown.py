@@ -253,6 +253,73 @@ def test_a_forgotten_key_that_was_asked_with_a_moment_ago_is_not_given_up(order,
     )
 
 
+FAILS_AFTER = {"fault": "error_after", "path": "payment_intents$", "method": "POST", "times": 1}
+
+
+def test_a_500_that_the_provider_keeps_for_the_key_is_looked_up_and_found(order, sandbox, settings):
+    """Charged, answered with a 500, and that is what the key is answered with from then on."""
+    settings.STRIPE_API_BASE = sandbox.url
+    sandbox.set_faults([FAILS_AFTER])
+    with pytest.raises(Unknown):
+        charge_order(order.pk)
+    assert attempts(order)[0][:2] == ("unknown", "unknown")
+
+    charge_order(order.pk)
+
+    order.refresh_from_db()
+    assert (order.status, attempts(order)) == (Status.PAID, [("succeeded", "", "")])
+    assert sandbox.charges_of(order.public_id) == [(1000, "gbp")]
+
+
+def test_without_looking_a_500_that_is_kept_would_be_the_answer_for_a_day(
+    order, sandbox, settings, monkeypatch
+):
+    """The guard off: the order waits for its key to be forgotten."""
+    settings.STRIPE_API_BASE = sandbox.url
+    sandbox.set_faults([FAILS_AFTER])
+    monkeypatch.setattr(charging, "find_payment", lambda _attempt: None)
+    for _ in range(3):
+        with pytest.raises(Unknown):
+            charge_order(order.pk)
+    assert sandbox.charges_of(order.public_id) == [(1000, "gbp")]
+
+
+def test_a_key_that_is_spent_and_charged_nothing_ends_the_order_when_no_request_can_be_under_way(
+    order, product, answer, listed
+):
+    answer(Unknown("An unknown error occurred.", spent=True))
+    with pytest.raises(Unknown):
+        charge_order(order.pk)
+    assert attempts(order) == [("unknown", "spent", "An unknown error occurred.")]
+    answer(AssertionError("it was asked with again"))
+    with pytest.raises(Unknown):
+        charge_order(order.pk)
+    assert attempts(order) == [("unknown", "spent", "not to be found at the provider yet")]
+
+    with time_machine.travel(timezone.now() + looking.VOID_AFTER + timedelta(seconds=5)):
+        charge_order(order.pk)
+
+    order.refresh_from_db()
+    assert (order.status, attempts(order)[0][:2]) == (Status.PAYMENT_FAILED, ("voided", "not_found"))
+    assert stock(product) == (10, 0)
+
+
+def test_a_key_that_is_spent_stays_spent_when_the_provider_cannot_be_asked(order, answer, monkeypatch):
+    answer(Unknown("An unknown error occurred.", spent=True))
+    monkeypatch.setattr(StripeGateway, "payments", lambda _self, **_span: iter(()))
+    with pytest.raises(Unknown):
+        charge_order(order.pk)
+
+    def away(_self, **_span):
+        raise Unknown("Read timed out.")
+        yield
+
+    monkeypatch.setattr(StripeGateway, "payments", away)
+    with pytest.raises(Unknown):
+        charge_order(order.pk)
+    assert attempts(order) == [("unknown", "spent", "Read timed out.")]
+
+
 def test_without_a_limit_on_its_life_a_forgotten_key_would_charge_again(order, asked, listed, monkeypatch):
     """The guard off: the provider has captured as pi_first, forgets the key, and is asked with it again."""
     monkeypatch.setattr(charging, "KEY_LIFETIME", timedelta(days=365))
