@@ -88,7 +88,9 @@ def check_money(orders: Sequence[Watched], charges: Sequence[Charge]) -> Iterato
     )
     yield Check("pence in recorded sales", due, _total(Sale.objects.all(), "amount"))
     yield Check(
-        "customers written to", len(completed), Notification.objects.filter(sent_at__isnull=False).count()
+        "customers written to",
+        len(completed),
+        Notification.objects.filter(kind="fulfilled", sent_at__isnull=False).count(),
     )
 
 
