@@ -30,7 +30,8 @@ def test_a_paid_order_goes_on(waiting):
     order.refresh_from_db()
     assert (order.status, order.events.last().detail) == (Status.PAID, {"provider_ref": "pi_1"})
     assert list(order.steps.filter(name="charge").values_list("state", "error")) == [("succeeded", "")]
-    assert waiting("default") == 1
+    assert (waiting("default"), waiting("io")) == (1, 1)  # to fulfil it, and the mail
+    assert list(order.notifications.values_list("kind", flat=True)) == ["paid"]
     assert StockItem.objects.get().reserved == 2
 
 
@@ -76,7 +77,8 @@ def test_a_declined_order_ends_and_gives_its_stock_back_once(waiting, at_once):
         ("record_sale", "cancelled", ""),
     ]
     assert StockItem.objects.get().reserved == 5
-    assert waiting("default") == waiting("io") == 0
+    assert (waiting("default"), waiting("io")) == (0, 1)  # the mail
+    assert list(order.notifications.values_list("kind", flat=True)) == ["payment_failed"]
 
 
 @pytest.mark.django_db

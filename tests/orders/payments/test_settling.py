@@ -3,10 +3,13 @@
 from dataclasses import replace
 from functools import partial
 from itertools import permutations
+from threading import Barrier
 
 import pytest
 
+from orders.errors import NothingToRefund
 from orders.models import Notification, Order
+from orders.payments import settling
 from orders.payments.gateway import Payment, PaymentStatus
 from orders.payments.models import Incident, JournalEntry, PaymentAttempt, Refund
 from orders.payments.settling import settle
@@ -143,6 +146,27 @@ def test_a_capture_of_an_order_that_was_cancelled_meanwhile_is_given_back_once(
     assert (order.status, attempt.state, attempt.refunded) == (Status.CANCELLED, "succeeded", 1000)
     assert list(Refund.objects.values_list("amount", "state")) == [(1000, "requested")]
     assert stock(product) == (10, 0)
+
+
+def test_without_the_lock_a_second_run_would_give_the_money_back_again_but_for_what_is_left(
+    order, attempt, at_once, monkeypatch
+):
+    """The guard off: both read an open attempt, and the second is only stopped by there being nothing left."""
+    cancel_order(order.pk, "ann")
+    both_have_looked = Barrier(2, timeout=10)
+    real = settling._settle_captured
+
+    def settle_captured(*arguments: object) -> bool:
+        both_have_looked.wait()
+        return real(*arguments)
+
+    monkeypatch.setattr(settling, "_settle_captured", settle_captured)
+    monkeypatch.setattr(settling.locks, "lock_order", lambda order_id: Order.objects.get(pk=order_id))
+
+    outcomes = at_once([partial(settle, attempt.pk, CAPTURED, via=way) for way in WAYS[:2]])
+
+    assert {type(outcome) for outcome in outcomes} == {bool, NothingToRefund}
+    assert list(Refund.objects.values_list("amount", flat=True)) == [1000]
 
 
 def test_a_decline_of_an_order_that_was_cancelled_meanwhile_leaves_it_cancelled(order, attempt):
