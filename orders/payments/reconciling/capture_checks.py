@@ -26,6 +26,8 @@ def find_stray(capture: Capture) -> Difference | None:
     if capture.captured is None or capture.order is not None or not capture.is_ours:
         return None
     payment = _of(capture)
+    if payment.refunded >= payment.amount:
+        return None
     return Difference(
         IncidentKind.STRAY_CAPTURE,
         payment.reference,

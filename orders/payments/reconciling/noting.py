@@ -3,12 +3,16 @@
 import logging
 from collections.abc import Collection
 
+from django.db import transaction
+
 from orders.models import Order
 from orders.payments.gateway import Misconfigured
 from orders.payments.incidents import close_incident, open_incident
 from orders.payments.models import Incident
 from orders.payments.reconciling.difference import Difference, identity_of
 from orders.payments.reconciling.repairing import GONE, look_again
+from proj.jobs import audit
+from proj.jobs.audit import Actor
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +42,19 @@ def note(difference: Difference) -> Incident:
     )
 
 
-def accept(incident: Incident, *, actor: str, reason: str) -> bool:
+def accept(incident: Incident, *, by: Actor, reason: str) -> bool:
     """Close an incident because people have seen to it, or can live with it. The same difference opens no other one.
 
     Returns False, and changes nothing, if somebody has closed it before.
     """
-    Incident.objects.filter(pk=incident.pk, closed_at=None).update(
-        detail={**incident.detail, ACCEPTED: incident.summary}
-    )
-    return close_incident(incident, actor=actor, outcome=reason)
+    with transaction.atomic():
+        if not close_incident(incident, actor=by.name, outcome=reason):
+            return False
+        detail = {**incident.detail, ACCEPTED: incident.summary}
+        Incident.objects.filter(pk=incident.pk).update(detail=detail)
+        about = {"kind": incident.kind, "about": incident.fingerprint, "summary": incident.summary}
+        audit.record(by, "incident.close", f"incident:{incident.pk}", reason=reason, before=about)
+        return True
 
 
 def close_gone(found: Collection[tuple[str, str]], *, actor: str) -> int:

@@ -8,10 +8,14 @@ none, and an incident is for people to close.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from django.db import transaction
+
 from orders.payments.incidents import close_incident
 from orders.payments.models import Incident, IncidentKind
 from orders.payments.reconciling import capture_repairs, giveback_repairs, own_repairs, silence_repairs
 from orders.payments.reconciling.difference import Difference, NotRepaired
+from proj.jobs import audit
+from proj.jobs.audit import Actor
 
 GONE: Final = "Gone: both sides agree by now."
 
@@ -62,7 +66,7 @@ def look_again(incident: Incident) -> Difference | None:
     return found if found is not None and found.kind == incident.kind else None
 
 
-def repair(incident: Incident, *, actor: str) -> str:
+def repair(incident: Incident, *, by: Actor) -> str:
     """Mend what an incident is about as it suggests, and close it; returns how it ended.
 
     May be asked for twice or by two people at once: what is done takes the locks, reads again, and is done once.
@@ -73,13 +77,22 @@ def repair(incident: Incident, *, actor: str) -> str:
     """
     difference = look_again(incident)
     if difference is None:
-        close_incident(incident, actor=actor, outcome=GONE)
-        return GONE
+        return _close(incident, GONE, by)
     mend = REMEDIES[incident.kind].mend
     if mend is None or not difference.repair:
         raise NotRepaired("Only people can mend this: see to it, then close the incident with the reason.")
-    outcome = mend(difference, actor)
+    outcome = mend(difference, by.name)
     if look_again(incident) is not None:
         raise NotRepaired(f"{outcome} But the difference is still there.")
-    close_incident(incident, actor=actor, outcome=outcome)
+    return _close(incident, outcome, by)
+
+
+def _close(incident: Incident, outcome: str, by: Actor) -> str:
+    """Close an incident, with who had it repaired in the audit log; nothing if somebody was faster."""
+    with transaction.atomic():
+        if close_incident(incident, actor=by.name, outcome=outcome):
+            before = {"kind": incident.kind, "about": incident.fingerprint, "summary": incident.summary}
+            audit.record(
+                by, "incident.repair", f"incident:{incident.pk}", before=before, after={"outcome": outcome}
+            )
     return outcome

@@ -12,6 +12,7 @@ from orders.payments.reconciling.difference import Difference, NotRepaired, Wind
 from orders.payments.reconciling.noting import close_gone, is_accepted, note
 from orders.payments.reconciling.repairing import can_repair, repair
 from orders.payments.reconciling.totals import Totals
+from proj.jobs.audit import Actor
 
 ACTOR = "reconciliation"
 
@@ -100,7 +101,7 @@ def repairable() -> list[Incident]:
     return sorted(mendable, key=lambda incident: (by_kind[incident.kind], incident.pk))
 
 
-def repair_all(incidents: list[Incident], *, actor: str) -> Iterator[Repaired]:
+def repair_all(incidents: list[Incident], *, by: Actor) -> Iterator[Repaired]:
     """Repair one after the other; what cannot be is reported, and the others do not wait for it.
 
     Raises:
@@ -108,6 +109,6 @@ def repair_all(incidents: list[Incident], *, actor: str) -> Iterator[Repaired]:
     """
     for incident in incidents:
         try:
-            yield Repaired(incident, repair(incident, actor=actor), done=True)
+            yield Repaired(incident, repair(incident, by=by), done=True)
         except (NotRepaired, Misconfigured) as problem:
             yield Repaired(incident, str(getattr(problem, "detail", problem)), done=False)

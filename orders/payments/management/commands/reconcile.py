@@ -18,10 +18,10 @@ from orders.payments.gateway import Misconfigured, Unavailable, Unknown
 from orders.payments.models import Incident
 from orders.payments.reconciling import GRACE, Repaired, Report, Window, reconcile, repair_all, repairable
 from orders.payments.reconciling.printing import Meter, kinds_of, lines_of
+from proj.jobs import audit
 from proj.jobs.errors import Postponed
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-ACTOR = "manage.py reconcile"
 
 
 class Command(BaseCommand):
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         if not waiting or not (options["yes"] or self.agrees([incident.kind for incident in waiting])):
             return []
         done = []
-        for repaired in repair_all(waiting, actor=ACTOR):
+        for repaired in repair_all(waiting, by=audit.by_command()):
             done.append(_described(repaired))
             if not options["json"]:
                 self.stdout.write(f"{'repaired' if repaired.done else 'NOT REPAIRED'}: {repaired.incident}")
