@@ -63,7 +63,7 @@ REFUND_WORDS: dict[str, tuple[str, str]] = {
     RefundState.REQUESTED: ("Under way", "info"),
     RefundState.UNKNOWN: ("Under way", "info"),
     RefundState.SUCCEEDED: ("Gone back", "good"),
-    RefundState.FAILED: ("Did not work: we are looking into it", "bad"),
+    RefundState.FAILED: ("Did not work", "bad"),
 }
 
 #: Seconds between two looks at an order that is over but for its money: the provider may take hours.

@@ -106,6 +106,7 @@ def test_the_page_lists_each_refund_with_its_amount_state_days_and_reason(browse
         f"Money back £1.25 {REFUND_WORDS[state][0]} One <b>handle</b> was missing Asked for on {day}" in words
     )
     assert (f"gone back on {day}" in words) == (state == RefundState.SUCCEEDED)
+    assert (f"Asked for on {day}. We are looking into it." in words) == (state == RefundState.FAILED)
     assert ("Gone back £1.25" in words) == (state == RefundState.SUCCEEDED)
     assert ("About to go back £1.25" in words) == (state in {RefundState.REQUESTED, RefundState.UNKNOWN})
 
