@@ -70,7 +70,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     # Binds the request's id and user to every log line, and sends them along with every task.
-    "django_structlog.middlewares.RequestMiddleware",
+    "proj.accounts.middleware.DiscreetRequestMiddleware",
 ]
 
 ROOT_URLCONF = "proj.urls"

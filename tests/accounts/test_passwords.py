@@ -48,6 +48,21 @@ def test_the_key_is_not_in_the_address_of_the_form(client, alice):
     assert Markup(client.get(form).text).faults == []
 
 
+def test_the_key_is_not_in_the_log_either(client, alice, caplog):
+    link = reset_link(client, "alice@example.com")
+    confirmation = "/accounts/confirm-email/MQ:abc:def/"
+
+    with caplog.at_level("INFO"):
+        client.get(link)
+        client.get(confirmation)
+
+    logged = " ".join(str(record.msg) for record in caplog.records)
+    assert "GET /accounts/password/reset/key/.../" in logged
+    assert "GET /accounts/confirm-email/.../" in logged
+    assert link.rstrip("/").rpartition("-")[2] not in logged
+    assert "MQ:abc" not in logged
+
+
 def test_a_reset_signs_out_whoever_was_in(client, alice, browser):
     assert is_signed_in(browser)
 
