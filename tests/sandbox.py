@@ -88,15 +88,19 @@ class Sandbox:
 
     def faults(self) -> list[dict[str, Any]]:
         """The rules in force, with how often each still strikes."""
-        return self._control("GET")
+        return self._control("GET")["data"]
 
-    def _control(self, method: str, rules: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    def struck(self) -> dict[str, int]:
+        """How often each fault has struck since the start."""
+        return self._control("GET")["struck"]
+
+    def _control(self, method: str, rules: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {KEY}"}
         answer = requests.request(
             method, f"{self.url}/sandbox/faults", json=rules, headers=headers, timeout=10
         )
         assert answer.status_code == 200, answer.text
-        return answer.json()["data"]
+        return answer.json()
 
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL, in the middle of whatever it does."""

@@ -18,7 +18,7 @@ LOOKS_EVERY = (
 )
 REPEAT_EVERY = 10  # one in so many clicks twice: with the same key, so it must stay one order
 
-ORDER_ENDS = {"completed", "rejected", "out_of_stock", "payment_failed", "cancelled"}
+ORDER_ENDS = {"completed", "rejected", "out_of_stock", "payment_failed", "cancelled", "refunded"}
 AVATAR_ENDS = {"ready", "rejected", "superseded"}
 
 

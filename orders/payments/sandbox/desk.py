@@ -82,7 +82,10 @@ class Desk:
             return Answer(refusal.status, refusal.body)
 
     def control(self, method: str, body: str) -> Answer:
-        """The faults in force, which a POST replaces and a DELETE ends. None of this is Stripe's."""
+        """The faults in force, which a POST replaces and a DELETE ends, and how often each has struck.
+
+        None of this is Stripe's.
+        """
         if method == "POST":
             try:
                 self._faults.replace(parse_rules(json.loads(body)))
@@ -90,4 +93,7 @@ class Desk:
                 raise InvalidRequest(f"Not JSON: {error}") from error
         elif method == "DELETE":
             self._faults.replace([])
-        return Answer(200, {"object": "list", "data": [rule.shown() for rule in self._faults.rules]})
+        rules = [rule.shown() for rule in self._faults.rules]
+        return Answer(
+            200, {"object": "list", "data": rules, "struck": dict(sorted(self._faults.struck.items()))}
+        )

@@ -84,6 +84,7 @@ class Faults:
 
     seed: int = 0
     rules: list[Rule] = field(default_factory=list)
+    struck: Counter[str] = field(default_factory=Counter)  # how often each fault has, since the start
     _asked: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -110,6 +111,7 @@ class Faults:
                 if rule.times is not None:
                     rule.times -= 1
                 chosen = draw.choice(among) if rule.fault == ANY else Fault(rule.fault)
+                self.struck[chosen] += 1
                 return Strike(chosen, rule.seconds, rule.copies)
         return None
 

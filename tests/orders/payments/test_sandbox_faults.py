@@ -105,9 +105,11 @@ def test_a_rule_strikes_only_the_path_and_method_that_it_names(faulty, key):
 
 
 def test_rules_are_shown_with_what_is_left_of_them_and_taken_back(faulty, key):
+    before = faulty.struck().get("error_before", 0)
     faulty.set_faults([{"fault": "error_before", "times": 2}])
     with pytest.raises(stripe.APIError):
         buy(faulty, key)
+    assert faulty.struck()["error_before"] == before + 1
     assert [(rule["fault"], rule["times"]) for rule in faulty.faults()] == [("error_before", 1)]
     requests.delete(f"{faulty.url}/sandbox/faults", headers={"Authorization": f"Bearer {KEY}"}, timeout=10)
     assert faulty.faults() == []
