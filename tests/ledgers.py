@@ -52,7 +52,11 @@ class Side:
     @property
     def kept(self) -> int:
         """What stays with us, in the minor unit."""
-        return sum(amount for amount, _ in self.captured.values()) - self.given_back
+        return self.captured_sum - self.given_back
+
+    @property
+    def captured_sum(self) -> int:
+        return sum(amount for amount, _ in self.captured.values())
 
     @property
     def given_back(self) -> int:
