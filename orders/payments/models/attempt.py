@@ -58,6 +58,8 @@ class PaymentAttempt(models.Model):
         indexes = [
             # Who looks for payments without an answer asks this; answered ones, in time nearly all, are not in it.
             models.Index(fields=["updated_at"], name="payment_open", condition=Q(state__in=OPEN)),
+            # Reconciliation reads a span of time in this order, a batch after the other.
+            models.Index(fields=["created_at", "id"], name="payment_created"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["order", "number"], name="payment_number_once_per_order"),

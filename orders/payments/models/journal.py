@@ -30,6 +30,8 @@ class JournalEntry(models.Model):
     class Meta:
         ordering = ["-pk"]
         verbose_name_plural = "journal entries"
+        # Reconciliation asks for the entries of a span of time.
+        indexes = [models.Index(fields=["created_at"], name="journal_created")]
         constraints = [
             models.UniqueConstraint(fields=["kind", "provider_ref"], name="journal_booked_once"),
             models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="journal_kind_known"),

@@ -47,6 +47,8 @@ class Refund(models.Model):
         ordering = ["-pk"]
         indexes = [
             models.Index(fields=["updated_at"], name="refund_open", condition=Q(state__in=OPEN_REFUNDS)),
+            # As for payments.
+            models.Index(fields=["created_at", "id"], name="refund_created"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Min, Q
+from django.db.models import Q
 
 from orders.models import Order
 from orders.payments.gate import through
@@ -19,7 +19,7 @@ from orders.payments.models import (
 )
 from orders.payments.reconciling.difference import Window, is_young
 from orders.payments.reconciling.owed import owed_among
-from orders.payments.reconciling.streams import BATCH
+from orders.payments.reconciling.streams import rows
 
 Money = tuple[int, str]  # minor units, ISO 4217
 
@@ -109,14 +109,8 @@ def read_capture(reference: str) -> Capture:
 
 def settled_attempts(window: Window) -> Iterator[list[PaymentAttempt]]:
     """Our captured attempts of the window, oldest first, in batches of one query each."""
-    ours = PaymentAttempt.objects.filter(created_at__gte=window.since, created_at__lte=window.until)
-    first: int | None = ours.aggregate(Min("pk"))["pk__min"]
-    last = (first or 0) - 1
-    while batch := list(
-        ours.filter(pk__gt=last, state=AttemptState.SUCCEEDED).select_related("order").order_by("pk")[:BATCH]
-    ):
-        yield batch
-        last = batch[-1].pk
+    ours = PaymentAttempt.objects.filter(state=AttemptState.SUCCEEDED).select_related("order")
+    return rows(ours, window)
 
 
 def read_booked(kind: EntryKind, references: Iterable[str]) -> dict[str, Money]:

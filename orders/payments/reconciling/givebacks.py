@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Min, Q
+from django.db.models import Q
 
 from orders.payments.gate import through
 from orders.payments.gateway import RefundReceipt, RefundStatus
@@ -11,7 +11,7 @@ from orders.payments.models import EntryKind, PaymentAttempt, Refund, RefundStat
 from orders.payments.reconciling.captures import Money, read_booked
 from orders.payments.reconciling.difference import Window, is_young
 from orders.payments.reconciling.owed import owed_among
-from orders.payments.reconciling.streams import BATCH
+from orders.payments.reconciling.streams import rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +96,8 @@ def read_giveback(reference: str) -> Giveback:
 
 def settled_refunds(window: Window) -> Iterator[list[Refund]]:
     """Our refunds of the window that have gone, oldest first, in batches of one query each."""
-    ours = Refund.objects.filter(created_at__gte=window.since, created_at__lte=window.until)
-    first: int | None = ours.aggregate(Min("pk"))["pk__min"]
-    last = (first or 0) - 1
-    done = ours.filter(state=RefundState.SUCCEEDED).select_related("attempt__order").order_by("pk")
-    while batch := list(done.filter(pk__gt=last)[:BATCH]):
-        yield batch
-        last = batch[-1].pk
+    ours = Refund.objects.filter(state=RefundState.SUCCEEDED).select_related("attempt__order")
+    return rows(ours, window)
 
 
 def in_flight(givebacks: Sequence[Giveback]) -> Callable[[Giveback], bool]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
 from orders.models import Order
@@ -41,8 +41,9 @@ ASKED = Exists(_ATTEMPTS.filter(state__in=OPEN))
 
 def orders_in(window: Window) -> QuerySet[Order]:
     """Those placed in the window, and older ones with a refund from it; none that has just moved, or has a job to come."""
-    lately = Refund.objects.filter(created_at__gte=window.since).values("attempt__order")
-    return settled_only(Order.objects.filter(Q(placed_at__gte=window.since) | Q(pk__in=lately)))
+    lately = Refund.objects.filter(created_at__gte=window.since).order_by().values("attempt__order")
+    placed = Order.objects.filter(placed_at__gte=window.since).order_by().values("pk")
+    return settled_only(Order.objects.filter(pk__in=placed.union(lately)))
 
 
 def settled_only(orders: QuerySet[Order], grace: timedelta = GRACE) -> QuerySet[Order]:

@@ -42,7 +42,7 @@ def move_order(difference: Difference, actor: str) -> str:
             raise NotRepaired("The order has moved meanwhile.")
         captured = order.payment_attempts.filter(state=AttemptState.SUCCEEDED).first()
         if order.status != Status.CHARGING:
-            moved = end_as_refunded(order, actor=actor, via="reconciliation")
+            moved = end_as_refunded(order, actor=actor)
         elif captured is not None:
             moved = mark_paid(order, actor=actor, provider_ref=captured.provider_ref, via="reconciliation")
         else:
