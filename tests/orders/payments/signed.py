@@ -9,6 +9,9 @@ import stripe
 from django.http import HttpResponse
 from django.test import Client
 
+from orders.payments.models import WebhookEvent
+from proj.jobs.models import Job
+
 SECRET = "whsec_current"
 ADDRESS = "/webhooks/payments"
 
@@ -39,3 +42,8 @@ def deliver(client: Client, document: dict[str, Any]) -> HttpResponse:
     """Send an event as the provider does."""
     body = json.dumps(document)
     return send(client, body, sign(body))
+
+
+def assert_nothing_is_stored() -> None:
+    assert WebhookEvent.objects.count() == 0
+    assert Job.objects.count() == 0
