@@ -43,10 +43,10 @@ def to_provider(amount: int, currency: str) -> int:
 
 
 def from_provider(number: int, currency: str) -> int:
-    """The minor units that Stripe's `number` stands for. Raises Inexact for a fraction, which Stripe never moves."""
+    """The minor units that Stripe's `number` stands for. Raises ValueError for a fraction, which Stripe never moves."""
     amount, rest = _shift(number, -_more_decimals(currency))
     if rest:
-        raise Inexact("amount_not_exact", f"{number} is no whole number of {currency}.")
+        raise ValueError(f"{number} is no whole number of {currency}")
     return amount
 
 

@@ -17,7 +17,7 @@ VOID_AFTER = timedelta(minutes=10)
 #: The most that Stripe lists at once.
 PAGE = 100
 #: How far the provider's clock and ours may be apart.
-CLOCKS = timedelta(minutes=5)
+CLOCKS = timedelta(minutes=1)
 
 
 def find_payment(attempt: PaymentAttempt) -> Payment | None:

@@ -46,10 +46,11 @@ def request_refund(order: Order, amount: int | None = None, *, reason: str, acto
     return refunds
 
 
-def end_as_refunded(order: Order, *, actor: str, **detail: object) -> bool:
+def end_as_refunded(order: Order, *, actor: str, **detail: str) -> bool:
     """Move an order to `refunded` if all that was ever captured for it has gone back; otherwise change nothing.
 
-    Needs the order locked. An order that is still on its way is asked about again when it is complete.
+    Needs the order locked. An order that is still on its way is asked about again when it is complete. `detail` is kept
+    with the event.
     """
     if Status.REFUNDED not in TRANSITIONS[Status(order.status)] or not is_refunded(order):
         return False

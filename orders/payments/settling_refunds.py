@@ -59,11 +59,12 @@ def _settle_succeeded(order: Order, refund: Refund, receipt: RefundReceipt, via:
         "amount": refund.amount,
         "currency": refund.currency,
         "refund": refund.pk,
+        "reason": refund.reason,
         "provider_ref": receipt.reference,
         "via": via,
     }
-    order.note("refunded", actor="payments", detail={**detail, "reason": refund.reason})
-    end_as_refunded(order, actor="payments", **detail)
+    order.note("refunded", actor="payments", detail=detail)
+    end_as_refunded(order, actor="payments")
     announce(order, NotificationKind.REFUNDED, reference=str(refund.pk))
     return True
 

@@ -128,8 +128,8 @@ def _sorted_errors() -> Iterator[None]:
         yield
     except stripe.StripeError as error:
         raise sort_out(error) from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise Unknown(f"an answer without what it should hold: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unknown(f"An answer that is not what it should be: {error}") from error
 
 
 def _span(since: datetime, until: datetime | None) -> dict[str, int]:

@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import threading
@@ -178,6 +179,24 @@ def test_proxies_of_the_environment_are_not_for_plain_http(shared_sandbox, monke
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     stripe_client.connect.cache_clear()
     assert charge(shared_sandbox).reference.startswith("pi_")
+
+
+def test_an_amount_that_makes_no_sense_is_unknown_and_not_declined(answering):
+    body = {
+        "id": "pi_1",
+        "object": "payment_intent",
+        "status": "succeeded",
+        "currency": "isk",
+        "amount": 501,
+        "amount_received": 501,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "metadata": {},
+    }
+    gateway = answering(200, json.dumps(body).encode())
+    with pytest.raises(Unknown) as caught:
+        gateway.charge(key="k", amount=5, currency="ISK", payment_method="pm_card_visa", metadata={})
+    assert caught.value.detail == "An answer that is not what it should be: 501 is no whole number of ISK"
 
 
 @pytest.mark.parametrize(("status", "answered"), [(409, True), (500, False), (503, False)])
