@@ -159,7 +159,8 @@ def _refund_of(receipt: RefundReceipt) -> Refund | None:
     known = Refund.objects.filter(provider_ref=receipt.reference).first()
     if known is not None or not receipt.refund.isdecimal():
         return known
-    ours = Refund.objects.filter(pk=int(receipt.refund), provider_ref="")
+    # Or just now by its reference: the reply to our own question may have been settled since.
+    ours = Refund.objects.filter(pk=int(receipt.refund), provider_ref__in=["", receipt.reference])
     return ours.filter(attempt__provider_ref=receipt.payment).first()
 
 
