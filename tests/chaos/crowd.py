@@ -16,6 +16,7 @@ from proj.demo.shoppers import Watched
 ASK_AGAIN_AFTER = 0.5  # seconds
 PATIENCE = 180.0  # seconds for one wish
 PICTURE_EVERY = 8  # one in so many wishes is a picture
+CANCEL_EVERY = 7  # one in so many is thought better of: at once, or while it is paid, or too late
 
 Answer = TypeVar("Answer")
 
@@ -38,7 +39,7 @@ def insist(ask: Callable[[], Answer]) -> Answer:
 
 
 class Crowd:
-    """Places orders and uploads pictures, at a steady pace, until it is told to stop.
+    """Places orders, cancels some of them, and uploads pictures, at a steady pace, until it is told to stop.
 
     A picture is of a customer of its own: two of one person would replace each other.
     """
@@ -51,6 +52,8 @@ class Crowd:
         self.faces = iter(customers)
         self.orders, self.pictures = orders, pictures
         self.asked: list[Watched] = []
+        self.cancelled: set[str] = set()  # public ids of the orders that the shop says are called off
+        self.too_late = 0
         self.refusals: list[str] = []
         self.slowest = 0.0  # seconds that somebody waited for a yes
 
@@ -83,4 +86,22 @@ class Crowd:
         document = insist(place)
         if wish % 10 == 0:
             document = insist(place)  # a double click
+        if wish % CANCEL_EVERY == 0:
+            time.sleep(wish // CANCEL_EVERY % 4 / 4)  # so that some of them are being charged
+            self._cancel(customer, str(document["id"]))
         return [Watched(customer, order, document)]
+
+    def _cancel(self, customer: Customer, order_id: str) -> None:
+        def cancel() -> bool:
+            try:
+                customer._call("POST", f"/api/v1/orders/{order_id}/cancel", expected=202)
+            except ShopError as error:
+                if ": 409 " in str(error):
+                    return False
+                raise
+            return True
+
+        if insist(cancel):
+            self.cancelled.add(order_id)
+        else:
+            self.too_late += 1

@@ -52,6 +52,8 @@ class Monkeys:
             self.freeze_beat: 2,
             self.kill_web: 2,
             self.kill_web_process: 3,
+            self.kill_provider: 3,
+            self.freeze_provider: 2,
             self.wipe_redis: 4,
             self.kill_redis: 2,
             self.cut_redis: 3,
@@ -103,6 +105,13 @@ class Monkeys:
 
     def kill_web(self) -> str:
         return self._signal_group("web", signal.SIGKILL)
+
+    def kill_provider(self) -> str:
+        """Kill the payment provider with whatever it is asked; its books are as they were on disk."""
+        return self._signal_group("payments", signal.SIGKILL)
+
+    def freeze_provider(self) -> str:
+        return self._freeze("payments")
 
     def _signal_group(self, name: str, number: signal.Signals) -> str:
         record = self.children[name].record
