@@ -10,7 +10,8 @@ import pytest
 from orders.payments.failpoints import POINTS
 from tests.chaos.conftest import LONG
 from tests.orders.payments.faults import table
-from tests.orders.payments.faults.cases import STEPS, Case, Row, all_cases, perform, short_cases
+from tests.orders.payments.faults.cases import Case, Row, all_cases, perform, short_cases
+from tests.orders.payments.faults.steps import STEPS
 
 CASES = list(all_cases() if LONG else short_cases())
 ROWS: list[Row] = []

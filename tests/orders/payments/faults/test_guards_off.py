@@ -10,7 +10,8 @@ from django.db import connection
 from orders.payments.models import PaymentAttempt, Refund
 from tests import ledgers
 from tests.chaos import report
-from tests.orders.payments.faults.cases import Case, make_paid, perform
+from tests.orders.payments.faults.cases import Case, perform
+from tests.orders.payments.faults.steps import make_paid
 
 ROWS: list[tuple[object, ...]] = []
 
