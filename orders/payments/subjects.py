@@ -1,13 +1,16 @@
-"""Tells whose refund a task works on, for the jobs API and the admin."""
+"""Tells whose refund, or which of the provider's events, a task works on: for the jobs API and the admin."""
 
-from orders.payments.models import Refund
+from django.urls import reverse
+
+from orders.payments.models import Refund, WebhookEvent
 from proj.jobs import subjects
 from proj.jobs.subjects import Subject
 
 
 def register_all() -> None:
-    """Make known what a refund is."""
+    """Make known what a refund is, and an event."""
     subjects.register("refund", resolve_refund)
+    subjects.register("event", resolve_event)
 
 
 def resolve_refund(identity: str) -> Subject | None:
@@ -19,3 +22,10 @@ def resolve_refund(identity: str) -> Subject | None:
         return None
     order = refund.attempt.order
     return Subject(f"refund:{refund.pk}", order.customer_id, order.get_absolute_url())
+
+
+def resolve_event(identity: str) -> Subject | None:
+    """Return the provider's event with a primary key; it belongs to nobody, and staff may see it."""
+    if not identity.isdecimal() or not WebhookEvent.objects.filter(pk=identity).exists():
+        return None
+    return Subject(f"event:{identity}", None, reverse("admin:payments_webhookevent_change", args=[identity]))

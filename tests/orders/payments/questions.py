@@ -3,6 +3,8 @@
 from uuid import uuid4
 
 import pytest
+import time_machine
+from django.utils import timezone
 
 from orders.payments import gate
 from orders.payments.gateway import Unknown
@@ -35,3 +37,10 @@ def state(monkeypatch) -> Provider:
     """A provider that nobody has called in the last second; it counts as down after three calls."""
     monkeypatch.setattr(gate, "NAME", f"stripe-{uuid4().hex[:20]}")
     return Provider.objects.create(name=gate.NAME, opens_after=3)
+
+
+@pytest.fixture
+def frozen():
+    """The clock stands still: however slow the machine is, everything happens within one second."""
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        yield clock

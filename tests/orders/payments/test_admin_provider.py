@@ -1,12 +1,15 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.payments.models import EventState, Provider, WebhookEvent
+from proj.jobs import subjects
 from proj.jobs.models import Job
+from proj.jobs.subjects import Subject
 from proj.jobs.testing import assert_enqueued
 from tests.factories import make_user
 
@@ -87,7 +90,8 @@ def test_its_health_is_told_in_words(boss):
     Provider.objects.update(down_since=now, next_probe_at=now + timedelta(seconds=5))
     assert health(boss).startswith("down since ")
     Provider.objects.update(failures=0, down_since=None, next_probe_at=None, recovered_at=now)
-    assert health(boss) == "back, at 8 calls a second so far"
+    with time_machine.travel(now, tick=False):
+        assert health(boss) == "back, at 8 calls a second so far"
     Provider.objects.update(recovered_at=now - timedelta(minutes=1))
     assert health(boss) == "up"
     assert boss.get(PROVIDER).status_code == 200
@@ -148,3 +152,12 @@ def test_who_may_only_look_processes_nothing(clerk, event):
     event.refresh_from_db()
     assert event.state == EventState.FAILED
     assert Job.objects.count() == 0
+
+
+def test_the_job_of_an_event_leads_to_its_page(boss, event):
+    found = subjects.resolve(f"event:{event.pk}")
+    assert found == Subject(
+        f"event:{event.pk}", None, reverse("admin:payments_webhookevent_change", args=[event.pk])
+    )
+    assert boss.get(found.url).status_code == 200
+    assert subjects.resolve("event:0") is subjects.resolve("event:none") is None

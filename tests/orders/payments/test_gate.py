@@ -5,9 +5,9 @@ import pytest
 from orders.payments import gate
 from orders.payments.models import Provider
 from proj.jobs.errors import Postponed
-from tests.orders.payments.questions import answer, raising, state
+from tests.orders.payments.questions import answer, frozen, raising, state
 
-__all__ = ["state"]
+__all__ = ["frozen", "state"]
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ def test_whoever_waits_for_room_does_not_wait_for_staff(state):
         gate.through(raising(AssertionError("asked")), wait=True)
 
 
-def test_what_is_over_the_rate_is_postponed_until_there_is_room(state):
+def test_what_is_over_the_rate_is_postponed_until_there_is_room(state, frozen):
     Provider.objects.update(calls_per_second=1)
     gate.through(answer)
     with pytest.raises(Postponed, match="busy") as postponed:
@@ -48,7 +48,7 @@ def test_what_is_over_the_rate_is_postponed_until_there_is_room(state):
     assert 0.5 < postponed.value.seconds <= 2
 
 
-def test_a_rate_that_staff_change_holds_from_the_next_call_on(state):
+def test_a_rate_that_staff_change_holds_from_the_next_call_on(state, frozen):
     Provider.objects.update(calls_per_second=1)
     gate.through(answer)
     with pytest.raises(Postponed):
