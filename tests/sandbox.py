@@ -71,7 +71,7 @@ class Sandbox:
         options += ["--faults", str(faults), "--seed", str(seed)] if faults else []
         options += [] if settle_after is None else ["--settle-after", str(settle_after)]
         self.options = options or self.options
-        command = [sys.executable, "manage.py", "payment_sandbox", "--key", KEY]
+        command = [sys.executable, "-m", "orders.payments.sandbox", "--key", KEY]
         command += ["--port", str(self.port), "--books", str(self.books), *self.options]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
@@ -138,6 +138,10 @@ class Sandbox:
         with closing(sqlite3.connect(self.books)) as books:
             books.execute(sql, values)
             books.commit()
+
+    def settle_now(self) -> None:
+        """Let the bank answer at once what it was to answer later."""
+        self.write_books("UPDATE promises SET due = 0")
 
     def charges_of(self, order: object) -> list[tuple[int, str]]:
         """(minor units, currency) of each charge captured for the order with this public id."""

@@ -188,10 +188,9 @@ def outcome(status: str, decline_code: str | None) -> Document | None:
     }
 
 
-CHARGES = Collection("charges", "/v1/charges", "charge", shown)
+CHARGES = Collection("charges", "/v1/charges", "charge", shown, {"payment_intent": "intent"})
 
 
 def list_charges(books: Books, parameters: Parameters) -> Document:
     """GET /v1/charges, of one `payment_intent` if asked."""
-    given = {"intent" if name == "payment_intent" else name: value for name, value in parameters.items()}
-    return listed(books, CHARGES._replace(filters=("intent",)), given)
+    return listed(books, CHARGES, parameters)

@@ -39,7 +39,7 @@ def shown(books: Books, row: sqlite3.Row) -> Document:
     return event | {"pending_webhooks": pending[0][0]}
 
 
-EVENTS = Collection("events", "/v1/events", "event", shown, filters=("type",))
+EVENTS = Collection("events", "/v1/events", "event", shown, {"type": "type"})
 
 
 def retrieve(books: Books, reference: str, _parameters: Parameters) -> Document:

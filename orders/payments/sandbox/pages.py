@@ -5,7 +5,8 @@ between two pages moves nothing: nothing is given twice, and nothing that was th
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orders.payments.sandbox.books import Books, Document
@@ -19,14 +20,14 @@ FOREVER = 2**53  # Unix seconds, and the largest integer that JSON carries unhar
 class Collection(NamedTuple):
     """What is listed: its table, its path, what one is called, and how a row becomes the object that Stripe shows.
 
-    `filters` are the parameters that ask for equality with the column of that name.
+    `filters` are the parameters that ask for equality, each with its column.
     """
 
     table: str
     url: str
     noun: str
     show: Callable[[Books, sqlite3.Row], Document]
-    filters: tuple[str, ...] = ()
+    filters: Mapping[str, str] = MappingProxyType({})
 
 
 def listed(books: Books, collection: Collection, parameters: Parameters) -> Document:
@@ -40,9 +41,9 @@ def listed(books: Books, collection: Collection, parameters: Parameters) -> Docu
     if after is not None:
         clauses.append("number < ?")
         values.append(_place(books, collection, after))
-    for name in collection.filters:
+    for name, column in collection.filters.items():
         if name in parameters:
-            clauses.append(f"{name} = ?")
+            clauses.append(f"{column} = ?")
             values.append(parameters[name])
     # Names are ours alone; what was sent is bound.
     sql = f"SELECT * FROM {collection.table} WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?"  # noqa: S608

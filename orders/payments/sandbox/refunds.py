@@ -155,7 +155,8 @@ def shown(_books: Books, row: sqlite3.Row) -> Document:
     return refund
 
 
-REFUNDS = Collection("refunds", "/v1/refunds", "refund", shown, filters=("charge", "payment_intent"))
+FILTERS = {"charge": "charge", "payment_intent": "payment_intent"}
+REFUNDS = Collection("refunds", "/v1/refunds", "refund", shown, FILTERS)
 
 
 def list_refunds(books: Books, parameters: Parameters) -> Document:

@@ -136,7 +136,7 @@ def test_webhooks_may_come_in_the_wrong_order(wired, endpoint):
 
 
 def test_webhooks_may_come_late(wired, endpoint):
-    wired.set_faults([{"fault": "webhook_delay", "seconds": 0.7, "event": "created"}])
+    wired.set_faults([{"fault": "webhook_delay", "seconds": 1.5, "event": "created"}])
     buy(wired)
     posts = endpoint.wait_for(lambda posts: len(posts) == 3)
     assert posts[-1].kind == "payment_intent.created"

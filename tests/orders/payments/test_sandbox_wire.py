@@ -1,11 +1,18 @@
+import ast
 import base64
 import http.client
 import json
 import signal
+import subprocess
+import sys
 import time
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+import requests
 import stripe
+from django.core.management import CommandError, call_command
 
 from tests.sandbox import KEY, Sandbox
 
@@ -112,3 +119,45 @@ def test_an_interrupt_ends_it_quietly(sandbox):
     assert sandbox.process.wait(10) == 0
     sandbox.stop()
     assert "Traceback" not in sandbox.log.read_text()
+
+
+USELESS = [
+    (["--webhook", "http://127.0.0.1:1/"], "Each --webhook needs its --webhook-secret."),
+    (["--faults", "2"], "--faults is a share from 0 to 1."),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), USELESS)
+def test_options_that_make_no_sense_are_one_line_and_exit_code_1(tmp_path, options, message):
+    sandbox = Sandbox(tmp_path)
+    sandbox.options = options
+    with pytest.raises(AssertionError, match=message):
+        sandbox.start()
+    assert sandbox.process.wait(10) == 1
+    sandbox.process.stdout.close()
+
+
+def test_it_is_a_command_of_the_project_too(sandbox):
+    command = [sys.executable, "manage.py", "payment_sandbox", "--books", str(sandbox.books)]
+    served = subprocess.Popen([*command, "--port", "0", "--key", KEY], stdout=subprocess.PIPE, text=True)
+    said = served.stdout.readline()
+    url = said.partition(" on ")[2].partition(",")[0]
+    assert requests.get(f"{url}/v1/charges", headers=BEARER, timeout=10).json()["data"] == []
+    served.terminate()
+    assert served.wait(10) == 0
+    served.stdout.close()
+    with pytest.raises(CommandError, match="Cannot listen on descriptor 99: Bad file descriptor"):
+        call_command("payment_sandbox", "--fd=99", f"--books={sandbox.books}")
+
+
+def test_it_imports_nothing_but_itself_and_the_standard_library():
+    package = "orders.payments.sandbox"
+    allowed = {*sys.stdlib_module_names, package}
+    found = set()
+    for file in Path(import_module(package).__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found |= {package if name.startswith(package) else name.partition(".")[0] for name in names}
+    assert found - allowed == set()
+    assert package in found
