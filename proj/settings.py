@@ -154,7 +154,12 @@ MFA_FORMS = {
     "authenticate": "proj.accounts.forms.AuthenticateForm",
     "reauthenticate": "proj.accounts.forms.ReauthenticateCodeForm",
     "activate_totp": "proj.accounts.forms.ActivateForm",
+    "authenticate_webauthn": "proj.accounts.forms.KeyForm",
+    "reauthenticate_webauthn": "proj.accounts.forms.ReauthenticateKeyForm",
+    "add_webauthn": "proj.accounts.forms.AddKeyForm",
 }
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG  # http://localhost: browsers allow no other name without TLS
 MFA_TOTP_ISSUER = "Corner Shop"
 MFA_TOTP_TOLERANCE = 1  # the clocks of phones are off by some seconds, and typing takes some (RFC 6238, 5.2)
 # How many proxies of ours a request comes through: the address of the client is so many places from the end of

@@ -1,5 +1,8 @@
 """The forms of accounts: django-allauth's, with labels of our own above the fields and nothing inside them."""
 
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from allauth.account import forms as account
@@ -7,6 +10,8 @@ from allauth.core import context as current
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.base import forms as mfa
 from allauth.mfa.totp import forms as totp
+from allauth.mfa.webauthn import forms as webauthn
+from cryptography.exceptions import InvalidSignature
 from django import forms
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
@@ -81,7 +86,7 @@ class ReauthenticateForm(Plain, account.ReauthenticateForm):  # type: ignore[mis
 
 
 class Code(Plain):
-    """A code from an app, or a recovery code: refused with 429 when too many were wrong, and taken once."""
+    """A code from an app, or a recovery code."""
 
     user: Any
 
@@ -91,12 +96,8 @@ class Code(Plain):
         self.fields["code"].widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
 
     def clean_code(self) -> str:
-        try:
+        with answered_when_too_many():
             return str(super().clean_code())  # type: ignore[misc]  # of the form that this is mixed into
-        except ValidationError as error:
-            if limits.is_too_many(error):
-                raise ImmediateHttpResponse(limits.too_many_failures(current.request)) from error
-            raise
 
 
 class AuthenticateForm(Code, mfa.AuthenticateForm):  # type: ignore[misc]
@@ -114,6 +115,48 @@ class ActivateForm(Code, totp.ActivateTOTPForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.fields["code"].label = "Code from the app"
         self.fields["code"].widget.attrs |= {"inputmode": "numeric"}
+
+
+class KeyForm(webauthn.AuthenticateWebAuthnForm):  # type: ignore[misc]
+    def clean_credential(self) -> Any:
+        with answered_when_too_many(), refused_when_odd():
+            return super().clean_credential()
+
+
+class ReauthenticateKeyForm(webauthn.ReauthenticateWebAuthnForm):  # type: ignore[misc]
+    def clean_credential(self) -> Any:
+        with answered_when_too_many(), refused_when_odd():
+            return super().clean_credential()
+
+
+class AddKeyForm(webauthn.AddWebAuthnForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].label = "What do you call it?"
+
+    def clean(self) -> Any:
+        with refused_when_odd():
+            return super().clean()
+
+
+@contextmanager
+def refused_when_odd() -> Iterator[None]:
+    """Refuse what no security key answers; the library lets some of it through as errors of its own."""
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError, struct.error, InvalidSignature) as error:
+        raise ValidationError("This was not the answer of a security key of yours.") from error
+
+
+@contextmanager
+def answered_when_too_many() -> Iterator[None]:
+    """Turn the refusal of one try too many into the answer 429, which ends the request."""
+    try:
+        yield
+    except ValidationError as error:
+        if limits.is_too_many(error):
+            raise ImmediateHttpResponse(limits.too_many_failures(current.request)) from error
+        raise
 
 
 def name_passwords(fields: dict[str, forms.Field]) -> None:

@@ -3,8 +3,10 @@
 import base64
 
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.crypto import salted_hmac
 
 
@@ -22,6 +24,11 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # it has no
             "Confirm your e-mail address first: it is the way back into your account if you lose your phone."
         ),
     }
+
+    def generate_authenticator_name(self, user: AbstractBaseUser, type: str) -> str:  # noqa: A002  its signature
+        """What a new key is called until its owner has a better name."""
+        others = Authenticator.objects.filter(user=user.pk, type=type).count()
+        return f"Key {others + 1}"
 
     def encrypt(self, text: str) -> str:
         return _keys().encrypt(text.encode()).decode()

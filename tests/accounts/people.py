@@ -1,10 +1,12 @@
 """What the people of these tests have and do: mailboxes, phones, passwords."""
 
+import json
 import re
 import time
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from allauth.mfa.webauthn.internal.auth import WebAuthn
 from django.contrib.auth.models import User
 from django.core import mail
 from django.http import HttpResponse
@@ -12,6 +14,7 @@ from django.test import Client
 
 from proj.accounts import mails
 from proj.accounts.models import Mail
+from tests.accounts.security_key import SecurityKey
 from tests.factories import PASSWORD
 
 LOGIN, LOGOUT, SIGNUP = "/accounts/login/", "/accounts/logout/", "/accounts/signup/"
@@ -20,6 +23,7 @@ RESET, SECOND_STEP, AGAIN = (
     "/accounts/2fa/authenticate/",
     "/accounts/reauthenticate/",
 )
+PROVED_BY_KEY = "/accounts/2fa/webauthn/reauthenticate/"
 
 
 def confirmed(user: User) -> User:
@@ -46,6 +50,14 @@ def give_phone(user: User) -> str:
     secret = generate_totp_secret()
     TOTP.activate(user, secret)
     return secret
+
+
+def give_key(user: User, name: str = "blue one") -> SecurityKey:
+    """Give somebody a security key and return it."""
+    key = SecurityKey()
+    options = {"publicKey": {"rp": {"id": "testserver"}, "challenge": "none"}}
+    WebAuthn.add(user, name, json.loads(key.create({"creation_options": options})))
+    return key
 
 
 def code(secret: str, step: int = 0) -> str:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
@@ -13,14 +14,14 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from proj.api.models import Token
-from tests.accounts.people import LOGIN, confirmed, give_phone, prove
+from tests.accounts.people import LOGIN, confirmed, give_key, give_phone, prove
 from tests.factories import make_user
 from tests.pages.markup import Markup
 
 OK, MOVED, MISSING = HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.NOT_FOUND
 
 #: What anonymous people get (None: they are asked to sign in), what alice gets, and in how many queries. Alice has
-#: confirmed her address, has an app, recovery codes and 20 tokens, and has proved who she is a moment ago.
+#: confirmed her address, has an app, a security key, recovery codes and 20 tokens, and has proved who she is just now.
 PAGES: dict[str, tuple[int | None, int, int]] = {
     "account_login": (OK, MOVED, 2),
     "account_logout": (MOVED, OK, 4),
@@ -45,6 +46,11 @@ PAGES: dict[str, tuple[int | None, int, int]] = {
     "mfa_view_recovery_codes": (None, OK, 9),
     "mfa_generate_recovery_codes": (None, OK, 8),
     "mfa_download_recovery_codes": (None, OK, 7),
+    "mfa_list_webauthn": (None, OK, 5),
+    "mfa_add_webauthn": (None, OK, 13),
+    "mfa_edit_webauthn": (None, OK, 8),
+    "mfa_remove_webauthn": (None, OK, 8),
+    "mfa_reauthenticate_webauthn": (None, OK, 14),
     "accounts:overview": (None, OK, 7),
     "accounts:tokens": (None, OK, 5),
     "accounts:revoke-token": (None, OK, 5),
@@ -54,7 +60,7 @@ ARGUMENTS = {
     "account_reset_password_from_key": ["1", "no-such-key"],
 }
 #: Alice's page of this name is nobody else's.
-OWNED = ["accounts:revoke-token"]
+OWNED = ["accounts:revoke-token", "mfa_edit_webauthn", "mfa_remove_webauthn"]
 
 
 def names(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:
@@ -67,8 +73,12 @@ def names(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iter
 
 
 def path_of(name: str) -> str:
-    pk = Token.objects.values_list("pk", flat=True).first()
-    return reverse(name, args=[pk] if name in OWNED else ARGUMENTS.get(name, []))
+    if name in OWNED:
+        rows = (
+            Token.objects if name.startswith("accounts:") else Authenticator.objects.filter(type="webauthn")
+        )
+        return reverse(name, args=[rows.earliest("pk").pk])
+    return reverse(name, args=ARGUMENTS.get(name, []))
 
 
 def leads_to_sign_in(answer) -> bool:
@@ -80,6 +90,7 @@ def alice(db) -> User:
     alice = confirmed(make_user("alice"))
     give_phone(alice)
     RecoveryCodes.activate(alice)
+    give_key(alice)
     for number in range(20):
         Token.issue(alice, f"till {number}")
     return alice
@@ -115,7 +126,7 @@ def test_who_is_not_signed_in_sees_and_does_nothing_of_anybodys(alice, name, met
     elif method == "get":
         assert answer.status_code == expected
     assert Token.objects.filter(user=alice).count() == 20
-    assert alice.authenticator_set.count() == 2
+    assert alice.authenticator_set.count() == 3
 
 
 @pytest.mark.parametrize("name", OWNED)
@@ -124,6 +135,7 @@ def test_who_is_not_signed_in_sees_and_does_nothing_of_anybodys(alice, name, met
 def test_what_is_hers_is_not_there_for_others_be_they_staff(alice, name, method, rights):
     other = Client()
     other.force_login(make_user(**rights))
+    prove(other)
 
     assert getattr(other, method)(path_of(name)).status_code == MISSING
     assert Token.objects.filter(user=alice).count() == 20

@@ -47,7 +47,7 @@ class Markup(HTMLParser):
         where = f"<{tag}> in line {self.getpos()[0]}"
         if tag == "style" or "style" in given:
             self.faults.append(f"inline style: {where}")
-        if tag == "script" and "src" not in given:
+        if tag == "script" and "src" not in given and given.get("type") != "application/json":
             self.faults.append(f"inline script: {where}")
         if tag == "img" and not {"alt", "width", "height"} <= given.keys():
             self.faults.append(f"image without alt, width or height: {where}")
@@ -58,5 +58,5 @@ class Markup(HTMLParser):
         target = given.get("src") or given.get("action") or given.get("href") or "/"
         if not target.startswith(("/", "#", "?")) or target.startswith("//"):
             self.faults.append(f"leads elsewhere, {target}: {where}")
-        if tag in {"script", "link", "img"}:
+        if tag in {"script", "link", "img"} and given.keys() & {"src", "href"}:
             self.loads.append(target)
