@@ -13,14 +13,25 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django_celery_results.models import TaskResult
 
-from proj.jobs import audit, subjects
-from proj.jobs.admin_actions import ACTIONS, MOST, Action, confirm
+from proj.jobs import subjects
+from proj.jobs.admin_actions import (
+    ACTIONS,
+    jobs_of,
+)
 from proj.jobs.admin_audit import history_of
-from proj.jobs.admin_list import CappedPaginator, QueueFilter, StateFilter, TaskFilter, search
+from proj.jobs.admin_list import (
+    CappedPaginator,
+    FindFilter,
+    QueueFilter,
+    StateFilter,
+    TaskFilter,
+    meaning_of,
+)
+from proj.jobs.admin_operating import Operating
 from proj.jobs.console import length
 from proj.jobs.describing import arguments_of, state_of
 from proj.jobs.models import Job
-from proj.jobs.selecting import batches
+from proj.jobs.selecting import Selection
 from proj.jobs.why import why
 
 _SHOWN = 80  # characters of an error in the list
@@ -28,11 +39,11 @@ _SHORT = 8  # of an id: enough to tell two of them apart
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class JobAdmin(Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """Everything is read from the ledger, and written by it alone."""
 
     list_display = ["task", "short_id", "shown_state", "queue", "about", "short_error", "attempt", "age"]
-    list_filter = [StateFilter, QueueFilter, TaskFilter]
+    list_filter = [FindFilter, StateFilter, QueueFilter, TaskFilter]
     search_fields = ["id"]  # for the box; see get_search_results
     search_help_text = (
         "An id, a subject (order:42), the beginning of a task's name, or a part of a dead job's error."
@@ -68,7 +79,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
         search_term: str,
     ) -> tuple[QuerySet[Job], bool]:
         term = search_term.strip().replace("\0", "")
-        return (search(queryset, term) if term else queryset), False
+        return (meaning_of(term).narrow(queryset) if term else queryset), False
 
     @admin.display(description="id")
     def short_id(self, job: Job) -> str:
@@ -147,49 +158,14 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:  # noqa: ARG002
         return False
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether the person may retry, cancel and bury jobs."""
-        return request.user.has_perm("jobs.operate_job")
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
         job: Job = context["original"]
-        possible = [
-            name for name, action in ACTIONS.items() if Job.objects.filter(action.among, pk=job.pk).exists()
-        ]
+        this = Selection(ids=[job.pk])
+        possible = [name for name, action in ACTIONS.items() if jobs_of(action, this).exists()]
         context |= {"operations": possible if self.has_operate_permission(request) else []}
         return super().render_change_form(request, context, *args, **options)
-
-    # --- what is done -------------------------------------------------------------------------------------------------
-
-    @admin.action(description="Retry selected jobs", permissions=["operate"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
-        return self._operate(request, queryset, ACTIONS["retry"])
-
-    @admin.action(description="Cancel selected jobs", permissions=["operate"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
-        return self._operate(request, queryset, ACTIONS["cancel"])
-
-    @admin.action(description="Bury selected jobs", permissions=["operate"])
-    def bury(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
-        return self._operate(request, queryset, ACTIONS["bury"])
-
-    def _operate(self, request: HttpRequest, queryset: QuerySet[Job], action: Action) -> HttpResponse | None:
-        """Ask first; once that is answered, do it bite by bite."""
-        if not self.has_operate_permission(request):
-            raise PermissionDenied
-        chosen = list(queryset.filter(action.among).only("pk", "task")[: MOST + 1])
-        if "confirmed" not in request.POST or not chosen or len(chosen) > MOST:
-            return confirm(self, request, action, chosen)
-        told: dict[str, int] = {}
-        for ids in batches([job.pk for job in chosen]):
-            for what, count in action.act(ids, request.POST, audit.by(request)).items():
-                told[what] = told.get(what, 0) + count
-        self.message_user(
-            request, ", ".join(f"{count:,} {what}" for what, count in told.items() if count) + "."
-        )
-        return None
 
 
 def _pretty(value: Any) -> str:

@@ -1,25 +1,24 @@
-"""What may be done to jobs in the admin: what will happen, in words, and then in deed."""
+"""What may be done to jobs in the admin: what will happen, in words and figures, and then in deed."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from kombu.exceptions import OperationalError
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
 
-from proj.jobs import operations
-from proj.jobs.audit import Actor
-from proj.jobs.ledger import Cancelled
-from proj.jobs.models import Job, State
+from proj.jobs.admin_list import meant_by
+from proj.jobs.carrying_out import FASTEST, Order, among
+from proj.jobs.models import Job
+from proj.jobs.selecting import BATCH, Selection
 
-#: Jobs in one request: some 10 s of work. More of them are for the command line.
-MOST = 10_000
-_SAMPLE = 10
+#: Jobs that are done at once, in the request that asks for it: one bite. More of them are an operation that the beats carry out.
+AT_ONCE = BATCH
+#: Jobs that the preview names, and kinds of jobs; kinds are counted among so many, the newest.
+SAMPLE, KINDS, LOOKED_AT = 10, 8, 2_000
 
 
 @dataclass(frozen=True)
@@ -27,35 +26,8 @@ class Action:
     """One thing to do to many jobs."""
 
     name: str
-    among: Q  # which jobs it can be done to
-    kind: str  # what these are called
+    kind: str  # what those are called that it can be done to
     consequence: str  # what will happen, for the person who is asked
-    # Ids, the form, and who sent it; counts in words.
-    act: Callable[[Sequence[str], Mapping[str, Any], Actor], Mapping[str, int]]
-
-
-def _retry(ids: Sequence[str], form: Mapping[str, Any], actor: Actor) -> Mapping[str, int]:
-    return {"retried": operations.retry(ids, by=actor, reason=_reason(form))}
-
-
-def _cancel(ids: Sequence[str], form: Mapping[str, Any], actor: Actor) -> Mapping[str, int]:
-    answers = operations.cancel(ids, by=actor, reason=_reason(form))
-    running = [job_id for job_id, answer in answers.items() if answer == Cancelled.STOPPING]
-    counts = Counter(answer.value for answer in answers.values())
-    if form.get("terminate") and running:
-        try:
-            operations.terminate(running)
-        except OperationalError:
-            counts["not told to the workers: the broker is away"] = len(running)
-    return counts
-
-
-def _bury(ids: Sequence[str], form: Mapping[str, Any], actor: Actor) -> Mapping[str, int]:
-    return {"buried": operations.bury(ids, _reason(form) or "no reason was given", by=actor)}
-
-
-def _reason(form: Mapping[str, Any]) -> str:
-    return str(form.get("reason", "")).strip()
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -63,52 +35,110 @@ ACTIONS: Mapping[str, Action] = {
     for action in (
         Action(
             "retry",
-            Q(state=State.DEAD),
             "dead",
             "They are put back in their queues as they were sent, and run from their first try. Whatever they did before "
             "they failed, they may do again.",
-            _retry,
         ),
         Action(
             "cancel",
-            Q(),
             "owed",
             "Those that wait, and those that are dead, are gone for good. Those that run are asked to stop, and do at their "
             "next checkpoint.",
-            _cancel,
         ),
         Action(
             "bury",
-            Q(state=State.QUEUED),
             "waiting",
             "They fail now, without having run, and what follows from a failure follows. They are kept as dead and can be "
             "retried.",
-            _bury,
         ),
     )
 }
 
 
-def confirm(
-    model_admin: "admin.ModelAdmin[Job]", request: HttpRequest, action: Action, chosen: Sequence[Job]
-) -> HttpResponse | None:
-    """Return the page that says how many jobs and what will happen; None, with a message, when that makes no sense."""
-    if not chosen:
-        model_admin.message_user(request, f"None of these is {action.kind}.", messages.WARNING)
-        return None
-    if len(chosen) > MOST:
-        text = f"More than {MOST:,} jobs are for the command line: manage.py jobs {action.name} --help."
-        model_admin.message_user(request, text, messages.ERROR)
-        return None
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": f"{action.name.capitalize()} {len(chosen):,} job{'' if len(chosen) == 1 else 's'}?",
-        "action": action,
-        "opts": model_admin.opts,
-        "sample": chosen[:_SAMPLE],
-        "others": len(chosen[_SAMPLE:]),
-        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        "select_across": request.POST.get("select_across", "0"),
-        "action_checkbox_name": ACTION_CHECKBOX_NAME,
+class OperationForm(forms.Form):
+    """What the person is asked beside yes or no."""
+
+    reason = forms.CharField(
+        max_length=200,
+        strip=True,
+        help_text="For whoever wonders later. Of a buried job it becomes the error.",
+    )
+    per_second = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=FASTEST,
+        label="Jobs a second",
+        help_text=f"At most, up to {FASTEST}. Empty: as fast as it goes.",
+    )
+    most_dead = forms.IntegerField(
+        required=False,
+        min_value=1,
+        label="Stop by itself when so many are dead again",
+        help_text="A few a second, and stop at 5, say: then a cause that is still there costs little.",
+    )
+    terminate = forms.BooleanField(required=False, label="Kill the processes of those that run")
+
+    def __init__(self, action: Action, count: int, data: Any = None) -> None:
+        super().__init__(data)
+        if count <= 1:
+            del self.fields["per_second"]
+        if count <= 1 or action.name != "retry":
+            del self.fields["most_dead"]
+        if action.name != "cancel":
+            del self.fields["terminate"]
+
+
+def selected(request: HttpRequest) -> Selection:
+    """Return which jobs were ticked: those whose boxes were, or with "select all" everything that the list shows.
+
+    Raises:
+        ValueError: the list does not say.
+
+    """
+    if request.POST.get("select_across", "0") == "1":
+        return meant_by(request.GET.dict())
+    return Selection(ids=request.POST.getlist(ACTION_CHECKBOX_NAME))
+
+
+def jobs_of(action: Action, selection: Selection) -> QuerySet[Job]:
+    """Return the selected jobs to which it can be done."""
+    return selection.jobs().filter(among(action.name, selection))
+
+
+def preview(action: Action, selection: Selection) -> dict[str, Any]:
+    """Return how many jobs it would be done to, of which kinds, and some of them."""
+    jobs = jobs_of(action, selection)
+    newest = jobs.values("pk")[:LOOKED_AT]
+    kinds = Job.objects.filter(pk__in=newest).values("task", "queue", "state").annotate(count=Count("pk"))
+    sample = list(jobs.only("pk", "task", "error", "created_at")[:SAMPLE])
+    count = jobs.order_by().count()
+    return {
+        "count": count,
+        "kinds": list(kinds.order_by("-count", "task")[:KINDS]),
+        "looked_at": LOOKED_AT if count > LOOKED_AT else 0,
+        "sample": sample,
+        "others": count - len(sample),
     }
-    return TemplateResponse(request, "admin/jobs/job/confirm.html", context)
+
+
+def order_of(action: Action, selection: Selection, count: int, said: Mapping[str, Any]) -> Order:
+    """Return what was asked for."""
+    order = Order(
+        verb=action.name,
+        selection=selection,
+        reason=said.get("reason") or "",
+        per_second=said.get("per_second") or FASTEST,
+        expected=count,
+        terminate=bool(said.get("terminate")),
+        most_dead=said.get("most_dead"),
+    )
+    return Order(**{**order.__dict__, "command": command_for(order, is_paced=bool(said.get("per_second")))})
+
+
+def command_for(order: Order, *, is_paced: bool = False) -> str:
+    """Return the command line that does the same."""
+    words = ["--yes"] if order.expected > 1 else []
+    words += ["--per-second", str(order.per_second)] if is_paced else []
+    words += ["--terminate"] if order.terminate else []
+    words += ["--reason", order.reason or "..."]
+    return f"manage.py jobs {order.verb} {order.selection.as_arguments()} {shlex.join(words)}"

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.forms import ModelForm
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -22,7 +21,7 @@ class Audited:
     def audit_target(self, obj: Model) -> str:
         return f"{self.audited_as}:{obj.pk}"
 
-    def save_model(self, request: HttpRequest, obj: Model, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001  Django's
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:  # noqa: FBT001  Django's
         with transaction.atomic():
             super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
             was, now = form.initial, form.cleaned_data

@@ -13,10 +13,20 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         connection_created.connect(keep_claim, dispatch_uid="proj.jobs.keep_claim")
         # schedule_admin takes the place of django-celery-beat's own, which has registered itself by now.
-        from proj.jobs import checks, chords, retention, schedule_admin, schedules  # noqa: F401, PLC0415
+        from proj.jobs import (  # noqa: PLC0415
+            attendance,
+            checks,  # noqa: F401
+            chords,
+            retention,
+            schedule_admin,  # noqa: F401
+            schedules,
+            throughput,
+        )
 
         retention.register("unfinished chords", chords.purge)
         retention.register("skipped slots", schedules.purge_skipped_slots)
+        retention.register("throughput", throughput.purge)
+        retention.register("workers that are gone", attendance.purge)
 
 
 def keep_claim(**_: Any) -> None:

@@ -3,10 +3,19 @@
 import json
 from argparse import ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from proj.jobs.selecting import Owed
 
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 WAITING = (Owed.SCHEDULED, Owed.QUEUED, Owed.RETRYING)
 
 
@@ -46,6 +55,9 @@ def _add_operations(verbs: "_SubParsersAction[Any]") -> None:
         _add_filters(verb, states)
         verb.add_argument("--dry-run", action="store_true", help="only say how many, and show some")
         verb.add_argument("--yes", action="store_true", help="also if it is more than one")
+        verb.add_argument(
+            "--per-second", type=int, metavar="N", help="at most so many a second; Ctrl-C stops it"
+        )
     for verb in (retry, cancel):
         verb.add_argument("--reason", default="", help="why, for the audit log")
 
@@ -58,3 +70,29 @@ def _add_filters(parser: ArgumentParser, states: Iterable[Owed]) -> None:
     parser.add_argument("--queue")
     parser.add_argument("--subject", help="what the job is about: order:42")
     parser.add_argument("--error", metavar="TEXT", help="any part of the error")
+    parser.add_argument(
+        "--argument",
+        metavar="VALUE",
+        help="the value of any argument, however deep; or NAME=VALUE; reads every job",
+    )
+    for name, text in (("since", "not before"), ("until", "not after")):
+        parser.add_argument(
+            f"--{name}",
+            type=moment,
+            metavar="TIME",
+            help=f"enqueued {text}: 2026-11-20T08:00, UTC; or 2h, 3d ago",
+        )
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that a person means: one in ISO 8601, of UTC unless it says otherwise, or so long ago.
+
+    Raises:
+        ValueError: it is neither.
+
+    """
+    number, unit = text[:-1], _UNITS.get(text[-1:])
+    if unit and number.isdecimal():
+        return timezone.now() - int(number) * unit
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -17,12 +17,14 @@ again.
 import logging
 import os
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import bootsteps
 from django.db import connections
 
 from proj.jobs.ledger.statements import LAZY, as_json, run
+from proj.jobs.models import Worker
 from proj.jobs.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,12 @@ EVERY = 2.0
 _HEED = 0.25
 #: Seconds after which a worker that has not told is taken for gone: several looks, one of which may have been slow.
 GONE_AFTER = 10.0
+
+#: How long a worker that is gone is remembered.
+KEPT = timedelta(days=1)
+
+#: What a beat calls its pool: it takes nothing, and rings for everything.
+BEAT = "beat"
 
 _TELL = f"""
     WITH told AS (
@@ -59,7 +67,14 @@ def leave(hostname: str) -> None:
     run("DELETE FROM jobs_worker WHERE hostname = %s AND pid = %s", [hostname, os.getpid()])
 
 
-class Attendance(bootsteps.StartStopStep):  # type: ignore[misc]  # untyped
+def purge(limit: int, now: datetime) -> int:
+    """Forget workers that were killed long ago."""
+    old = Worker.objects.filter(seen_at__lt=now - KEPT).values("pk")[:limit]
+    deleted, _ = Worker.objects.filter(pk__in=old).delete()
+    return deleted
+
+
+class Attendance(bootsteps.StartStopStep):
     """The part of a worker that does this; added to its consumer in :mod:`proj.celery`."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)  # what is let go of has to be held

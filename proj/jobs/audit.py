@@ -20,8 +20,20 @@ from django.http import HttpRequest
 
 from proj.jobs.ledger.statements import as_json, legible
 from proj.jobs.models import AuditEntry
+from proj.jobs.models.audit import ADMIN, API, COMMAND_LINE
 
-ADMIN, API, COMMAND_LINE = "admin", "API", "command line"
+__all__ = [
+    "ADMIN",
+    "API",
+    "COMMAND_LINE",
+    "Actor",
+    "Change",
+    "UnaccompaniedError",
+    "by",
+    "by_command",
+    "record",
+    "record_each",
+]
 
 
 class Actor(NamedTuple):

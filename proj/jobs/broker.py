@@ -16,6 +16,16 @@ class Next(NamedTuple):
     all: bool  # whether there are no others
 
 
+class Held(NamedTuple):
+    """A message that lies in the broker."""
+
+    id: str
+    task: str
+    step: int  # its list: of these numbers the lowest is handed out first
+    arguments: str  # as they were printed when it was sent
+    bytes: int
+
+
 class Broker:
     """A connection to the broker for looking, kept open between looks."""
 
@@ -48,6 +58,21 @@ class Broker:
                 ids |= {loads(message)["headers"].get("id") for message in messages}
             return Next(ids, everything)
 
+    def peek(self, queue: str, most: int) -> list[Held]:
+        """Show the next messages of a queue in the order in which they are handed out, without taking them.
+
+        Raises:
+            kombu.exceptions.OperationalError: the broker does not answer.
+
+        """
+        held: list[Held] = []
+        with self._asking() as (channel, redis):
+            for step in sorted(channel.priority_steps):
+                key = channel.global_keyprefix + channel._q_for_pri(queue, step)  # noqa: SLF001
+                messages = redis.lrange(key, len(held) - most, -1) if len(held) < most else []
+                held += [_held(message, step) for message in reversed(messages)]
+        return held
+
     @contextmanager
     def _asking(self) -> Iterator[tuple[Any, Any]]:
         """Hand out kombu's channel, and its connections to Redis without kombu's prefixes, which it knows for few commands."""
@@ -57,3 +82,9 @@ class Broker:
         channel = self._connection.default_channel
         with self._connection._reraise_as_library_errors(), channel.conn_or_acquire() as client:  # noqa: SLF001
             yield channel, Redis(connection_pool=client.connection_pool)
+
+
+def _held(message: bytes, step: int) -> Held:
+    headers = loads(message)["headers"]
+    arguments = f"{headers.get('argsrepr', '')} {headers.get('kwargsrepr', '')}"
+    return Held(headers.get("id", ""), headers.get("task", ""), step, arguments, len(message))

@@ -5,20 +5,21 @@ it asks one question of a partial index for each of: due, running, and each queu
 """
 
 import logging
+import time
 from datetime import datetime
 from typing import NamedTuple
 
 from celery import Celery
-from celery.app.task import Context
 from kombu.exceptions import OperationalError
-from kombu.utils.json import loads
 
-from proj.jobs import bell, ledger
+from proj.jobs import bell, carrying_out, ledger, throughput
 from proj.jobs.broker import Broker
 from proj.jobs.errors import PoisonPill
 from proj.jobs.ledger import Orphan
 from proj.jobs.models import Job
 from proj.jobs.pausing import paused
+from proj.jobs.request import request_of
+from proj.jobs.watch import AWAY, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class Dispatcher:
     def __init__(self, app: Celery) -> None:
         self.app = app
         self.broker = Broker(app)
+        self._watches = {name: Watch(logger, name, but=AWAY) for name in ("operations", "the throughput")}
+        self._added_up = -throughput.EVERY
         self._orphans: set[tuple[str, int]] = set()
         self._unheard_before: dict[str, Unheard] = {}  # by queue
 
@@ -58,6 +61,17 @@ class Dispatcher:
                 bell.note_absence(error)
             else:
                 bell.note_presence()
+        # Trouble with what people look at, or have begun, is no reason not to ring.
+        with self._watches["operations"]:
+            carrying_out.advance()
+        with self._watches["the throughput"]:
+            self.add_up()
+
+    def add_up(self) -> None:
+        """Add up what has ended lately, from time to time."""
+        if time.monotonic() - self._added_up >= throughput.EVERY:
+            self._added_up = time.monotonic()
+            throughput.add_up()
 
     def rescue_orphans(self) -> int:
         """Set free the jobs whose claimants were gone at two looks in a row; bury those that are to blame."""
@@ -128,18 +142,3 @@ class Dispatcher:
             error = PoisonPill(f"It took its worker with it {orphan.losses + 1} times.")
             logger.error("%s[%s] is buried: %s", orphan.task, orphan.id, error)
             self.app.backend.mark_as_failure(job.pk, error, request=request_of(job))
-
-
-def request_of(job: Job) -> Context:
-    """Return the request that a worker would have made of a job's message."""
-    args, kwargs, embed = loads(job.message["body"])
-    return Context(
-        {
-            **job.message["headers"],
-            **embed,
-            "args": args,
-            "kwargs": kwargs,
-            "hostname": job.worker,
-            "delivery_info": {"routing_key": job.queue, "priority": job.priority, "is_eager": False},
-        }
-    )

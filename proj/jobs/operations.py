@@ -15,10 +15,10 @@ from kombu.utils.json import dumps, loads
 
 from proj.jobs import audit, ledger
 from proj.jobs.audit import Actor, Change
-from proj.jobs.dispatcher import request_of
 from proj.jobs.errors import Buried
 from proj.jobs.ledger import Cancelled
 from proj.jobs.models import Job, State
+from proj.jobs.request import request_of
 
 
 @transaction.atomic

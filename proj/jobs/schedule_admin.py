@@ -1,6 +1,7 @@
 """Schedules in the Django admin: in plain words, with what comes next, their policies, and a run by hand."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib import admin, messages
@@ -117,7 +118,7 @@ class ScheduleAdmin(Audited, admin.ModelAdmin):  # type: ignore[type-arg]  # gen
             return PeriodicTask.objects.select_for_update().filter(pk=schedule.pk).first()
         return schedule
 
-    def save_model(self, request: HttpRequest, obj: PeriodicTask, form: ScheduleForm, change: bool) -> None:  # noqa: FBT001  Django's
+    def save_model(self, request: HttpRequest, obj: PeriodicTask, form: Any, change: bool) -> None:  # noqa: FBT001  Django's
         super().save_model(request, obj, form, change)
         policy = {name: form.cleaned_data[name] for name in POLICY}
         SchedulePolicy.objects.update_or_create(periodic_task=obj, defaults=policy)

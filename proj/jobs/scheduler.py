@@ -1,6 +1,8 @@
 """LedgerScheduler: beat over django-celery-beat's tables. Any number of them, and each slot once."""
 
 import logging
+import os
+import socket
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +14,7 @@ from django.forms.models import model_to_dict
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from proj.jobs import attendance
 from proj.jobs.dispatcher import Dispatcher
 from proj.jobs.firing import fire
 from proj.jobs.ledger.statements import run
@@ -86,6 +89,7 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery
     def __init__(self, app: Celery, **options: Any) -> None:
         self.entries: dict[int, Entry] = {}
         self.dispatcher = Dispatcher(app)
+        self.hostname = f"beat-{os.getpid()}@{socket.gethostname()}"
         self._seen: list[str] | None = None
         self._dispatched = -TICK
         self._watches = {name: Watch(logger, name) for name in ("the dispatcher", "the schedules")}
@@ -104,6 +108,12 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery
     def sync(self) -> None:
         """Write nothing: everything is written already."""
 
+    def close(self) -> None:
+        """Say that this beat has ended."""
+        with self._watches["the dispatcher"]:
+            attendance.leave(self.hostname)
+        super().close()
+
     @property
     def schedule(self) -> dict[str, Entry]:
         """The schedules as this beat knows them, by name."""
@@ -114,6 +124,7 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery
         if time.monotonic() - self._dispatched >= TICK:
             self._dispatched = time.monotonic()
             with self._watches["the dispatcher"]:
+                attendance.tell(self.hostname, queues=[], takes=[], pool=attendance.BEAT, size=0)
                 self.dispatcher.tick()
         wait = TICK
         with self._watches["the schedules"]:

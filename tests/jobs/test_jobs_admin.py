@@ -1,15 +1,21 @@
+import shlex
+from datetime import timedelta
+from io import StringIO
+
 import pytest
 from celery.app.control import Control
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
-from proj.jobs import admin_actions, admin_list, facts, ledger, subjects
-from proj.jobs.models import AuditEntry, Job, State
+from proj.jobs import admin_list, facts, ledger, subjects
+from proj.jobs.models import AuditEntry, Job, Operation, State
 from proj.jobs.subjects import Subject
 from proj.jobs.testing import drain, without_broker
 from tests.factories import make_user
-from tests.jobs.probes import add, busy, refuse
+from tests.jobs.probes import add, busy, refuse, total
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +125,39 @@ def test_a_search_finds_an_id_a_subject_a_task_or_an_error(client, operator):
     assert one.state == "SUCCESS"
 
 
+def test_a_list_is_narrowed_by_an_argument_an_error_and_a_stretch_of_time(client, operator):
+    failed = dead(42)
+    number, named, nested = add.delay(1), add.delay(2, y=7), total.delay([5, [6]])
+    Job.objects.filter(pk=number.id).update(created_at=timezone.now() - timedelta(hours=3))
+
+    assert shown(client, "?argument=1") == [number.id]
+    assert shown(client, "?argument=y%3D7") == shown(client, "?argument=7") == [named.id]
+    assert shown(client, "?argument=6") == [nested.id]
+    assert shown(client, "?argument=4") == shown(client, "?argument=x%3D1") == []
+    assert shown(client, "?argument=42") == shown(client, "?error=IS+refused") == [failed.id]
+    assert shown(client, "?until=2h") == [number.id]
+    assert shown(client, "?since=4h&until=2h") == [number.id]
+    assert len(shown(client, "?since=2h")) == 3
+    assert shown(client, f"?since={timezone.now() + timedelta(days=1):%Y-%m-%dT%H:%M}") == []
+
+
+@pytest.mark.parametrize("value", ["NaN", '"\\u0000"', "\0", "{", "=", "a=", "a=NaN", "'", "%", "1e999"])
+def test_whatever_is_typed_for_an_argument_is_looked_for(client, operator, value):
+    add.delay(1)
+
+    assert client.get(LIST, {"argument": value}).context["cl"].result_list.count() in (0, 1)
+
+
+def test_a_time_that_is_none_is_said_and_narrows_nothing(client, operator):
+    job = add.delay(1)
+
+    page = client.get(f"{LIST}?since=yesterday&state=queued").content.decode()
+
+    assert "This is no time" in page
+    assert 'name="state" value="queued"' in page
+    assert shown(client, "?since=yesterday") == [job.id]
+
+
 def test_a_list_asks_a_few_questions_however_many_jobs_there_are(
     client, operator, django_assert_max_num_queries
 ):
@@ -187,7 +226,7 @@ def test_a_confirmed_retry_puts_the_dead_ones_back(client, operator):
 def test_a_confirmed_cancel_tells_what_became_of_each(client, operator):
     waiting, running = add.delay(1), claimed(add, 2)
 
-    page = post(client, "cancel", waiting, running, confirmed="yes")
+    page = post(client, "cancel", waiting, running, confirmed="yes", reason="a bad import")
 
     assert sorted(told(page)[0].rstrip(".").split(", ")) == ["1 cancelled", "1 stopping"]
     assert waiting.state == "REVOKED"
@@ -199,10 +238,10 @@ def test_those_that_run_are_killed_only_when_that_is_ticked(client, operator, mo
     monkeypatch.setattr(Control, "broadcast", lambda self, *call: broadcasts.append(call))
     running = claimed(add, 2)
 
-    post(client, "cancel", running, confirmed="yes")
+    post(client, "cancel", running, confirmed="yes", reason="it hangs")
     assert broadcasts == []
 
-    post(client, "cancel", running, confirmed="yes", terminate="on")
+    post(client, "cancel", running, confirmed="yes", reason="it hangs", terminate="on")
     assert broadcasts == [("revoke", {"task_id": [running.id], "terminate": True})]
 
 
@@ -223,7 +262,7 @@ def test_everything_that_a_filter_shows_can_be_meant(client, operator):
 
     page = post(client, "retry", failed[0], query="?state=dead", select_across="1")
     assert "Retry 3 jobs?" in page.content.decode()
-    post(client, "retry", failed[0], query="?state=dead", select_across="1", confirmed="yes")
+    post(client, "retry", failed[0], query="?state=dead", select_across="1", confirmed="yes", reason="mended")
 
     assert states() == dict.fromkeys([*(job.id for job in failed), waiting.id], State.QUEUED)
 
@@ -234,15 +273,113 @@ def test_nothing_to_be_done_is_said(client, operator):
     assert told(post(client, "retry", job, confirmed="yes")) == ["None of these is dead."]
 
 
-def test_too_many_for_one_request_are_for_the_command_line(client, operator, monkeypatch):
-    monkeypatch.setattr(admin_actions, "MOST", 1)
-    monkeypatch.setattr("proj.jobs.admin.MOST", 1)
+def test_without_a_reason_nothing_is_done(client, operator):
+    job = dead()
+
+    page = post(client, "retry", job, confirmed="yes", reason=" ")
+
+    assert "This field is required." in page.content.decode()
+    assert states() == {job.id: State.DEAD}
+
+
+def test_more_than_one_bite_is_an_operation_that_the_beats_carry_out(client, operator, monkeypatch):
+    monkeypatch.setattr("proj.jobs.admin_operating.AT_ONCE", 1)
     first, second = dead(1), dead(2)
 
-    page = post(client, "retry", first, second, confirmed="yes")
+    page = post(client, "retry", first, second, confirmed="yes", reason="mended")
 
-    assert told(page) == ["More than 1 jobs are for the command line: manage.py jobs retry --help."]
+    operation = Operation.objects.get()
+    assert page.redirect_chain[-1][0] == f"/admin/jobs/operation/{operation.pk}/change/"
+    assert (operation.verb, operation.expected, operation.reason) == ("retry", 2, "mended")
+    assert (operation.actor, operation.per_second) == (operator.username, 500)
     assert set(states().values()) == {State.DEAD}
+
+
+@pytest.mark.parametrize("how", [{"per_second": "1"}, {"most_dead": "1"}])
+def test_what_is_to_go_slowly_or_to_stop_by_itself_is_an_operation_too(client, operator, how):
+    first, second = dead(1), dead(2)
+
+    post(client, "retry", first, second, confirmed="yes", reason="carefully", **how)
+
+    operation = Operation.objects.get()
+    assert (operation.per_second, operation.most_dead) == (
+        int(how.get("per_second", 500)),
+        int(how["most_dead"]) if "most_dead" in how else None,
+    )
+
+
+def test_the_preview_says_how_many_of_which_and_the_command_that_does_the_same(client, operator):
+    failed, other = [dead(number) for number in range(3)], busy.delay()
+
+    page = post(client, "retry", failed[0], query="?state=dead&error=refused", select_across="1")
+
+    assert page.context["count"] == 3
+    assert [(kind["task"], kind["count"]) for kind in page.context["kinds"]] == [("jobprobes.refuse", 3)]
+    assert page.context["command"] == "manage.py jobs retry --state dead --error refused --yes --reason ..."
+    assert other.id in states()
+
+
+def test_the_command_of_the_preview_does_the_same(client, operator):
+    failed = [dead(number) for number in range(3)]
+    page = post(client, "retry", failed[0], query="?state=dead&argument=1", select_across="1")
+
+    _, *words = shlex.split(page.context["command"])
+    call_command(*words, stdout=StringIO(), stderr=StringIO())
+
+    assert [state for _, state in sorted(states().items(), key=lambda job: job[0] != failed[1].id)] == [
+        "queued",
+        "dead",
+        "dead",
+    ]
+
+
+def test_all_that_a_search_shows_is_meant_too(client, operator):
+    failed = [dead(1), dead(2)]
+    page = post(client, "retry", failed[0], query="?q=order+2+is", select_across="1")
+
+    assert page.context[
+        "command"
+    ] == "manage.py jobs retry --state dead --error 'order 2 is' --yes --reason ...".replace(" --yes", "")
+    assert page.context["count"] == 1
+
+
+def test_a_search_and_a_filter_that_contradict_are_not_guessed_about(client, operator):
+    failed = dead(1)
+
+    page = post(
+        client,
+        "retry",
+        failed,
+        query="?q=refused&error=other",
+        select_across="1",
+        confirmed="yes",
+        reason="x",
+    )
+
+    assert told(page) == ["The search and the filters say different things about: error."]
+    assert states() == {failed.id: State.DEAD}
+
+
+@pytest.mark.parametrize("action", ["cancel", "bury"])
+def test_everything_there_is_is_not_a_click_away(client, operator, action):
+    job = add.delay(1)
+
+    page = post(client, action, job, select_across="1", confirmed="yes", reason="x")
+
+    assert told(page) == [f"To {action} everything there is takes more than a click: narrow the list first."]
+    assert states() == {job.id: State.QUEUED}
+
+
+def test_a_filter_cancels_no_dead_job_unless_it_says_so(client, operator):
+    job = dead()
+
+    assert told(post(client, "cancel", job, query="?task=jobprobes.refuse", select_across="1")) == [
+        "None of these is owed."
+    ]
+    assert (
+        "Cancel 1 job?"
+        in post(client, "cancel", job, query="?state=dead", select_across="1").content.decode()
+    )
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel", "bury"])

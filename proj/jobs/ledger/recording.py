@@ -59,7 +59,7 @@ def record(entries: Sequence[Entry]) -> dict[str, bool]:
     }  # of two under one id, the first
     _, rows = run_prepared(_RECORD, [as_json(list(reversed(rows_by_id.values())))])
     failpoint("recorded")
-    return dict(rows)  # type: ignore[arg-type]  # two columns
+    return dict(rows)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -3,7 +3,11 @@
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
+
+#: Where people do something themselves; whatever else there is, is done for them: "operation 12".
+ADMIN, API, COMMAND_LINE = BY_HAND = ("admin", "API", "command line")
 
 
 class AuditEntry(models.Model):
@@ -29,6 +33,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor", "-id"], name="audit_of_actor"),
             models.Index(fields=["action", "-id"], name="audit_of_action"),
             models.Index(fields=["-at"], name="audit_newest"),
+            # What people did themselves; not each job of what they have begun.
+            models.Index(fields=["-id"], condition=Q(origin__in=BY_HAND), name="audit_by_hand"),
         ]
 
     def __str__(self) -> str:

@@ -3,8 +3,10 @@ no sense, or more than one job is meant and --yes was not said. Data goes to std
 """
 
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from proj.jobs import arguments, audit, console, describing, ledger, operations
+from proj.jobs.carrying_out import among
 from proj.jobs.ledger import Cancelled
 from proj.jobs.models import Job, State
 from proj.jobs.selecting import Selection, batches
@@ -30,6 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *, verb: str, **options: Any) -> None:
         self.json: bool = options["json"]
+        self.pace: int | None = options.get("per_second")
         self.told: dict[str, Any] = {"by": audit.by_command(), "reason": options.get("reason", "")}
         getattr(self, f"handle_{verb}")(options)
 
@@ -78,9 +82,7 @@ class Command(BaseCommand):
                 self.terminate([job_id for job_id, answer in answers.items() if answer == Cancelled.STOPPING])
             return sum(answer != Cancelled.TOO_LATE for answer in answers.values())
 
-        # A filter means work that may still happen: what is dead is dropped only by its id or by its state.
-        meant = Q() if options["ids"] or options["state"] else ~Q(state=State.DEAD)
-        self.operate(self.choose(options, among=meant), "cancelled", cancel)
+        self.operate(self.choose(options, among=among("cancel", _selection(options))), "cancelled", cancel)
 
     def terminate(self, running: list[str]) -> None:
         try:
@@ -114,9 +116,12 @@ class Command(BaseCommand):
     def operate(self, chosen: list[str], verb: str, act: Callable[[Sequence[str]], int]) -> None:
         """Do it bite by bite; what is done stays done, whatever stops the rest."""
         progress, done = console.Progress(self.stderr, len(chosen)), 0
-        for ids in batches(chosen):
+        for ids in batches(chosen, self.pace):
+            began = time.monotonic()
             done += act(ids)
             progress.advance(len(ids))
+            if self.pace and progress.done < len(chosen):
+                time.sleep(max(0.0, began + len(ids) / self.pace - time.monotonic()))
         if verb != "cancelled":
             self.print({verb: done, "chosen": len(chosen)}, f"{_jobs(done)} {verb}")
         if done < len(chosen) + self.missing:
@@ -136,8 +141,9 @@ class Command(BaseCommand):
 
 
 def _selection(options: dict[str, Any]) -> Selection:
-    names = ("ids", "state", "task", "queue", "subject", "error")
-    return Selection(**{name: options[name] for name in names if options.get(name)})
+    return Selection(
+        **{field.name: options[field.name] for field in fields(Selection) if options.get(field.name)}
+    )
 
 
 def _retry_with(job_id: str, args: Any, kwargs: Any, **told: Any) -> int:

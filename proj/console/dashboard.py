@@ -1,0 +1,210 @@
+"""The first page of the admin: what is wrong, worst first and in words; and then the figures."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from celery import current_app
+from django.contrib.auth.models import AnonymousUser, User
+from django.urls import reverse
+from kombu.exceptions import OperationalError
+
+from proj.console import facts, incidents
+from proj.console.facts import Attendant, Dead, Depth, Minutes
+from proj.console.incidents import Incident
+from proj.console.sparkline import Sparkline, draw
+from proj.console.timetable import Line, timetable
+from proj.jobs import bell, ledger, pausing
+from proj.jobs.broker import Broker
+from proj.jobs.models import AuditEntry, Operation, PausedQueue
+from proj.jobs.models.audit import BY_HAND
+from proj.queues import PURPOSES
+
+#: A job that is due and has waited for longer is worth a word: each queue has workers of its own.
+SLOW = timedelta(minutes=5)
+#: Lines of each kind on the page.
+LINES = 5
+
+
+class Trouble(NamedTuple):
+    """Something that somebody should know."""
+
+    level: str  # "bad": nothing goes on by itself; "warn": it may
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A line about a queue."""
+
+    name: str
+    purpose: str
+    depth: Depth
+    held: int | None  # messages in the broker; None: it does not answer
+    consumers: int  # workers that take from it
+    slots: int  # jobs they run at once
+    paused: PausedQueue | None
+    curve: Sparkline
+    ended: int  # in the last hour
+    failed: int
+    age: timedelta | None  # how long the one that waits longest has waited
+
+    @property
+    def level(self) -> str:
+        if self.paused is not None:
+            return "warn"
+        if self.depth.waiting and not self.consumers:
+            return "bad"
+        return "warn" if not self.consumers or (self.age or timedelta()) > SLOW else "good"
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    now: datetime
+    queues: Sequence[Queue]
+    everybody: Sequence[Attendant]  # workers and beats
+    dead: Dead
+    schedules: Sequence[Line] | None  # None: not for this person's eyes, here and below
+    incidents: Mapping[str, Sequence[Incident]]
+    operations: Sequence[Operation]
+    audit: Sequence[AuditEntry] | None
+    troubles: Sequence[Trouble] = field(default_factory=list)
+
+
+def gather(user: User | AnonymousUser) -> Dashboard:
+    """Collect what a person may see of how things are."""
+    now = ledger.now()
+    everybody = facts.attendants()
+    dashboard = Dashboard(
+        now=now,
+        queues=_queues(now, everybody),
+        everybody=everybody,
+        dead=facts.dead(),
+        schedules=timetable(facts.schedules(), now)
+        if user.has_perm("django_celery_beat.view_periodictask")
+        else None,
+        incidents={
+            source.name: source.look(LINES + 1)
+            for source in incidents.sources()
+            if user.has_perm(source.permission)
+        },
+        operations=list(
+            Operation.objects.filter(state=Operation.State.RUNNING).order_by("advanced_at")[:LINES]
+        ),
+        audit=list(AuditEntry.objects.filter(origin__in=BY_HAND).order_by("-id")[:LINES])
+        if user.has_perm("jobs.view_auditentry")
+        else None,
+    )
+    return _judged(dashboard)
+
+
+def _queues(now: datetime, everybody: Sequence[Attendant]) -> list[Queue]:
+    paused = pausing.paused()
+    names = [*PURPOSES, *sorted(paused.keys() - PURPOSES.keys())]
+    depths, curves, held = facts.depths(names), facts.minutes(now), _held(names)
+    queues = []
+    for name in names:
+        ended, failed = curves.get(name, Minutes([0] * facts.MINUTES, [0] * facts.MINUTES))
+        takers = [worker for worker in everybody if name in worker.takes and not worker.is_gone]
+        since = depths[name].since
+        queues.append(
+            Queue(
+                name=name,
+                purpose=PURPOSES.get(name, "not in the settings any more"),
+                depth=depths[name],
+                held=held.get(name),
+                consumers=len(takers),
+                slots=sum(worker.size for worker in takers),
+                paused=paused.get(name),
+                curve=draw(ended, failed),
+                ended=sum(ended),
+                failed=sum(failed),
+                age=max(now - since, timedelta()) if since else None,
+            )
+        )
+    return queues
+
+
+_looking = (
+    threading.local()
+)  # a connection to the broker for each thread of the web server: they cannot share one
+
+
+def _held(queues: Sequence[str]) -> Mapping[str, int]:
+    if bell.is_silent():
+        return {}
+    try:
+        if not hasattr(_looking, "broker"):
+            _looking.broker = Broker(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+        return dict(_looking.broker.count(queues))
+    except OperationalError as error:
+        bell.note_absence(error)
+        return {}
+
+
+def _judged(seen: Dashboard) -> Dashboard:
+    """Put what is wrong into words, the worst first."""
+    troubles = [*_of_processes(seen), *_of_queues(seen), *_of_work(seen)]
+    troubles.sort(key=lambda trouble: trouble.level)  # "bad" before "warn"
+    return replace(seen, troubles=troubles)
+
+
+def _of_processes(seen: Dashboard) -> list[Trouble]:
+    found = []
+    if not any(each.is_beat and not each.is_gone for each in seen.everybody):
+        text = "No beat is running: no schedule runs, and nothing that was lost is rung for again."
+        found.append(Trouble("bad", text, "#workers"))
+    if any(queue.held is None for queue in seen.queues):
+        text = "The broker does not answer: what is enqueued is safe, and waits."
+        found.append(Trouble("bad", text, "#queues"))
+    gone = [each.hostname for each in seen.everybody if each.is_gone]
+    if gone:
+        text = f"{_these(gone)} {'has' if len(gone) == 1 else 'have'} not been heard of for a while."
+        found.append(Trouble("warn", text, "#workers"))
+    return found
+
+
+def _of_queues(seen: Dashboard) -> list[Trouble]:
+    found = []
+    for queue in seen.queues:
+        url = reverse("admin:queue", args=[queue.name])
+        if queue.paused is not None:
+            text = f"{queue.name} is paused by {queue.paused.by}: {queue.paused.reason}"
+            found.append(Trouble("warn", text, url))
+        elif queue.level == "bad":
+            found.append(Trouble("bad", f"Jobs wait in {queue.name}, and no worker takes from it.", url))
+        elif not queue.consumers:
+            found.append(Trouble("warn", f"No worker takes from {queue.name}.", url))
+        elif queue.level == "warn":
+            found.append(
+                Trouble(
+                    "warn", f"Jobs in {queue.name} wait for longer than {SLOW.seconds // 60} minutes.", url
+                )
+            )
+    return found
+
+
+def _of_work(seen: Dashboard) -> list[Trouble]:
+    found = []
+    for source, open_ones in seen.incidents.items():
+        if open_ones:
+            many = f"{LINES}+" if len(open_ones) > LINES else str(len(open_ones))
+            found.append(Trouble("bad", f"{many} open in {source}: {open_ones[0].text}", "#incidents"))
+    late = [line.name for line in seen.schedules or [] if line.late]
+    if late:
+        found.append(Trouble("bad", f"{_these(late)} should have run by now.", "#schedules"))
+    if seen.dead.size:
+        count = (
+            f"{facts.MOST_COUNTED:,} or more jobs are"
+            if seen.dead.size >= facts.MOST_COUNTED
+            else ("1 job is" if seen.dead.size == 1 else f"{seen.dead.size:,} jobs are")
+        )
+        found.append(Trouble("warn", f"{count} dead: failed for good, and kept.", "#dead"))
+    return found
+
+
+def _these(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
