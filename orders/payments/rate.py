@@ -8,17 +8,13 @@ calls are allowed in a second. The times are the callers': hosts whose clocks ar
 
 import logging
 import time
-from functools import cache
+from functools import cache, cached_property
 
 from django.conf import settings
 from limits import RateLimitItemPerSecond
-from limits.errors import ConfigurationError
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
-from redis import ConnectionPool
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 #: Seconds. A Redis of ours answers in less than 1 ms; to connect and to be told nothing takes twice this.
 ANSWER_WITHIN = 0.2
@@ -53,19 +49,21 @@ class _Counter:
     """The calls of the last second, in one Redis; and whether that was away when it was last asked."""
 
     def __init__(self, url: str, prefix: str) -> None:
-        # The client's own policy is three more tries with pauses of a second. Its pools may be shared by threads, and
-        # begin anew in a forked process.
-        pool = ConnectionPool.from_url(
-            url,
-            socket_connect_timeout=ANSWER_WITHIN,
-            socket_timeout=ANSWER_WITHIN,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._limiter = MovingWindowRateLimiter(
-            RedisStorage(url, connection_pool=pool, key_prefix=f"{prefix}rate")
-        )
+        self._url, self._prefix = url, prefix
         self._quiet_until = 0.0
         self._away = False
+
+    @cached_property
+    def _limiter(self) -> MovingWindowRateLimiter:
+        # What is given as a URL tries once; the client's own policy, three more tries with pauses of a second, is for
+        # those that are made without one. Threads may share it, and in a forked process it connects anew.
+        storage = RedisStorage(
+            self._url,
+            key_prefix=f"{self._prefix}rate",
+            socket_connect_timeout=ANSWER_WITHIN,
+            socket_timeout=ANSWER_WITHIN,
+        )
+        return MovingWindowRateLimiter(storage)
 
     def take(self, what: str, per_second: int) -> float:
         if time.monotonic() < self._quiet_until:
@@ -74,7 +72,7 @@ class _Counter:
         try:
             taken = self._limiter.hit(rate, what)
             room_at = 0.0 if taken else self._limiter.get_window_stats(rate, what).reset_time
-        except (RedisError, ConfigurationError, OSError) as error:
+        except (RedisError, OSError, ValueError) as error:  # the last: a broker that is no Redis
             self._note_absence(error)
             return 0.0
         self._note_presence()
@@ -84,7 +82,7 @@ class _Counter:
         self._quiet_until = time.monotonic() + QUIET_SECONDS
         if not self._away:
             logger.warning(
-                "the rate of calls to the payment provider is not limited, Redis is away: %s", error
+                "the rate of calls to the payment provider is not limited, Redis is not to be had: %s", error
             )
         self._away = True
 

@@ -138,7 +138,14 @@ def test_without_redis_every_call_is_let_through_and_the_log_says_so_once(what, 
     settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{port}/0"
     assert [rate.take(what, per_second=1) for _ in range(10)] == [0] * 10
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "Redis is away" in caplog.text
+    assert "Redis is not to be had" in caplog.text
+
+
+@pytest.mark.parametrize("url", ["sentinel://127.0.0.1:1", "amqp://127.0.0.1:1//", "redis+socket:///none"])
+def test_a_broker_that_is_no_redis_of_its_own_limits_nothing(what, settings, caplog, url):
+    settings.CELERY_BROKER_URL = url
+    assert [rate.take(what, per_second=1) for _ in range(3)] == [0] * 3
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_a_redis_that_hangs_holds_nobody_for_longer_than_half_a_second(what, silent_redis):
