@@ -1,6 +1,11 @@
 import pytest
 
+from orders import services
 from orders.models import Order, Product
+from orders.payments.charging import charge_order
+from orders.payments.gateway import Payment
+from orders.payments.models import Refund
+from orders.payments.stripe import StripeGateway
 from orders.states import Status
 from tests.factories import make_order, make_product
 from tests.sandbox import KEY, sandbox, shared_sandbox
@@ -22,3 +27,26 @@ def product() -> Product:
 @pytest.fixture
 def order(product, provider, waiting) -> Order:
     return make_order({product: 4}, status=Status.RESERVED)
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Let the provider answer a charge with what the function it returns is given: a payment, or an error."""
+
+    def give(outcome: Payment | Exception) -> None:
+        def charge(_self, **_arguments):
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(StripeGateway, "charge", charge)
+
+    return give
+
+
+@pytest.fixture
+def refund(order) -> Refund:
+    """All the money of an order that was paid and cancelled, to go back."""
+    charge_order(order.pk)
+    services.cancel_order(order.pk, "ann", reason="Too slow.")
+    return Refund.objects.get()

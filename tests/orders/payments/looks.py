@@ -1,6 +1,14 @@
-"""What the tests of payments look at."""
+"""What the tests of payments look at, and what they let the provider say."""
 
+from dataclasses import replace
+
+from django.db import transaction
+
+from orders import locks
 from orders.models import Order, Product
+from orders.payments.gateway import Payment, PaymentStatus, RefundReceipt, RefundStatus
+from orders.payments.models import Refund
+from orders.payments.refunds import request_refund
 from tests.sandbox import Sandbox
 
 
@@ -21,3 +29,23 @@ def refunds_of(provider: Sandbox, order: Order) -> list[tuple[int, str]]:
            ORDER BY refunds.number""",
         str(order.public_id),
     )
+
+
+def captured(reference: str) -> Payment:
+    return Payment(reference, PaymentStatus.SUCCEEDED, 1000, "GBP")
+
+
+def ask_back(order: Order, amount: int | None = None) -> list[Refund]:
+    with transaction.atomic():
+        return request_refund(locks.lock_order(order.pk), amount, reason="It was broken.", actor="ann")
+
+
+def receipt(refund: Refund, status: RefundStatus, **changes: object) -> RefundReceipt:
+    made = RefundReceipt("re_1", refund.attempt.provider_ref, status, refund.amount, "GBP", str(refund.pk))
+    return replace(made, **changes)
+
+
+def see(refund: Refund) -> tuple[str, str, int]:
+    """The state of the refund, that of its order, and what the attempt says goes back."""
+    refund = Refund.objects.select_related("attempt__order").get(pk=refund.pk)
+    return refund.state, refund.attempt.order.status, refund.attempt.refunded

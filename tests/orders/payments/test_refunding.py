@@ -1,6 +1,5 @@
-"""Giving money back when answers are lost, late, refused or taken back later."""
+"""Asking the provider to give money back, when answers are lost, late or refused."""
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -12,20 +11,12 @@ from django.utils import timezone
 from orders import services
 from orders.payments import looking, refunding
 from orders.payments.charging import charge_order
-from orders.payments.gateway import (
-    Declined,
-    Misconfigured,
-    RefundReceipt,
-    RefundStatus,
-    Unavailable,
-    Unknown,
-)
+from orders.payments.gateway import Declined, Misconfigured, RefundReceipt, RefundStatus, Unavailable, Unknown
 from orders.payments.models import Incident, JournalEntry, Refund
 from orders.payments.refunding import send_refund, settle_refund
 from orders.payments.stripe import StripeGateway
 from orders.states import Status
-from tests.orders.payments.looks import refunds_of, stock
-from tests.orders.payments.test_refunds import refund as ask_back
+from tests.orders.payments.looks import ask_back, receipt, refunds_of, see, stock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,15 +24,7 @@ LATER = timedelta(hours=23, minutes=1)
 
 
 @pytest.fixture
-def refund(order) -> Refund:
-    """All the money of an order that was paid and cancelled, to go back."""
-    charge_order(order.pk)
-    services.cancel_order(order.pk, "ann", reason="Too slow.")
-    return Refund.objects.get()
-
-
-@pytest.fixture
-def answer(monkeypatch):
+def refund_answer(monkeypatch):
     """Let the provider answer a refund with what the function it returns is given."""
 
     def give(outcome: RefundReceipt | Exception) -> None:
@@ -53,17 +36,6 @@ def answer(monkeypatch):
         monkeypatch.setattr(StripeGateway, "refund", answer_)
 
     return give
-
-
-def receipt(refund: Refund, status: RefundStatus, **changes: object) -> RefundReceipt:
-    made = RefundReceipt("re_1", refund.attempt.provider_ref, status, refund.amount, "GBP", str(refund.pk))
-    return replace(made, **changes)
-
-
-def see(refund: Refund) -> tuple[str, str, int]:
-    """The state of the refund, that of its order, and what the attempt says goes back."""
-    refund = Refund.objects.select_related("attempt__order").get(pk=refund.pk)
-    return refund.state, refund.attempt.order.status, refund.attempt.refunded
 
 
 def test_the_money_goes_back_once_and_the_order_ends_as_refunded(order, product, provider, refund, waiting):
@@ -159,8 +131,8 @@ def test_sixteen_runs_at_once_give_back_once(order, provider, refund, at_once):
     assert order.notifications.filter(kind="refunded").count() == 1
 
 
-def test_a_refusal_lowers_what_goes_back_and_is_an_incident(order, refund, answer):
-    answer(Declined("charge_disputed", "The charge has been charged back."))
+def test_a_refusal_lowers_what_goes_back_and_is_an_incident(order, refund, refund_answer):
+    refund_answer(Declined("charge_disputed", "The charge has been charged back."))
     send_refund(refund.pk)
     assert see(refund) == ("failed", Status.CANCELLED, 0)
     incident = Incident.objects.get()
@@ -185,8 +157,8 @@ def test_what_was_refused_can_be_asked_for_again_with_a_key_of_its_own(order, pr
 
 
 @pytest.mark.parametrize("error", [Unavailable("Too many requests."), Misconfigured("Invalid API key.")])
-def test_a_request_that_was_turned_away_leaves_the_refund_as_it_was(refund, answer, error):
-    answer(error)
+def test_a_request_that_was_turned_away_leaves_the_refund_as_it_was(refund, refund_answer, error):
+    refund_answer(error)
     for _ in range(2):
         with pytest.raises(type(error)):
             send_refund(refund.pk)
@@ -197,13 +169,13 @@ def test_a_request_that_was_turned_away_leaves_the_refund_as_it_was(refund, answ
 
 
 def test_a_refund_that_is_pending_is_looked_up_by_its_name_and_not_asked_for_again(
-    refund, answer, monkeypatch
+    refund, refund_answer, monkeypatch
 ):
-    answer(receipt(refund, RefundStatus.PENDING))
+    refund_answer(receipt(refund, RefundStatus.PENDING))
     send_refund(refund.pk)
     assert see(refund) == ("unknown", Status.CANCELLED, 1000)
 
-    answer(AssertionError("it was asked for again"))
+    refund_answer(AssertionError("it was asked for again"))
     done = receipt(refund, RefundStatus.SUCCEEDED)
     monkeypatch.setattr(StripeGateway, "retrieve_refund", lambda _self, _reference: done)
     send_refund(refund.pk)
@@ -221,8 +193,8 @@ def test_a_forgotten_key_is_looked_up_and_found(order, provider, refund, answers
     assert refunds_of(provider, order) == [(1000, "gbp")]
 
 
-def test_a_forgotten_key_whose_refund_is_not_there_is_for_people(order, provider, refund, answer):
-    answer(AssertionError("it was asked for again"))
+def test_a_forgotten_key_whose_refund_is_not_there_is_for_people(order, provider, refund, refund_answer):
+    refund_answer(AssertionError("it was asked for again"))
     with time_machine.travel(timezone.now() + LATER):
         send_refund(refund.pk)
     assert see(refund) == ("requested", Status.CANCELLED, 1000)
@@ -248,12 +220,12 @@ def test_a_500_that_the_provider_keeps_for_the_key_is_looked_up_and_found(order,
 
 
 def test_a_key_that_is_spent_and_gave_nothing_back_has_failed_when_no_request_can_be_under_way(
-    order, provider, refund, answer
+    order, provider, refund, refund_answer
 ):
-    answer(Unknown("An unknown error occurred.", spent=True))
+    refund_answer(Unknown("An unknown error occurred.", spent=True))
     with pytest.raises(Unknown):
         send_refund(refund.pk)
-    answer(AssertionError("it was asked with again"))
+    refund_answer(AssertionError("it was asked with again"))
     with pytest.raises(Unknown):
         send_refund(refund.pk)
     refund.refresh_from_db()
@@ -277,59 +249,3 @@ def test_the_provider_is_asked_with_no_transaction_open_and_the_key_committed(re
     monkeypatch.setattr(refunding, "_ask", ask)
     send_refund(refund.pk)
     assert see(refund)[0] == "succeeded"
-
-
-def test_a_refund_that_is_learnt_in_three_ways_at_once_counts_once(order, refund, at_once):
-    done = receipt(refund, RefundStatus.SUCCEEDED)
-    ways = ("reply", "webhook", "reconciliation")
-    outcomes = at_once([partial(settle_refund, refund.pk, done, via=ways[n % 3]) for n in range(9)])
-    assert sorted(outcomes) == [False] * 8 + [True]
-    assert see(refund) == ("succeeded", Status.REFUNDED, 1000)
-    assert JournalEntry.objects.filter(kind="refund").count() == 1
-    assert settle_refund(refund.pk, receipt(refund, RefundStatus.PENDING), via="webhook") is False
-    assert see(refund) == ("succeeded", Status.REFUNDED, 1000)
-
-
-def test_a_refund_that_comes_back_days_later_is_booked_back_and_is_an_incident(order, refund):
-    settle_refund(refund.pk, receipt(refund, RefundStatus.SUCCEEDED), via="reply")
-    failed = receipt(refund, RefundStatus.FAILED, detail="expired_or_canceled_card")
-    assert settle_refund(refund.pk, failed, via="webhook") is True
-    assert settle_refund(refund.pk, failed, via="reconciliation") is False
-    assert see(refund) == ("failed", Status.REFUNDED, 0)
-    entries = list(order.journal_entries.order_by("pk").values_list("kind", "provider_ref"))
-    assert entries[1:] == [("refund", "re_1"), ("refund", "re_1:returned")]
-    assert Incident.objects.get().kind == "refund_failed"
-
-
-def test_another_amount_than_was_asked_for_settles_nothing_and_is_an_incident(refund):
-    other = receipt(refund, RefundStatus.SUCCEEDED, amount=999)
-    assert settle_refund(refund.pk, other, via="webhook") is False
-    assert see(refund) == ("requested", Status.CANCELLED, 1000)
-    assert Incident.objects.get().kind == "amount_differs"
-
-
-def test_a_refund_that_had_failed_and_went_after_all_counts_again(refund):
-    settle_refund(refund.pk, receipt(refund, RefundStatus.FAILED), via="reply")
-    assert settle_refund(refund.pk, receipt(refund, RefundStatus.SUCCEEDED), via="webhook") is True
-    assert see(refund) == ("succeeded", Status.REFUNDED, 1000)
-
-
-def test_a_refund_that_went_after_its_sum_was_asked_for_again_is_an_incident(order, refund):
-    settle_refund(refund.pk, receipt(refund, RefundStatus.FAILED), via="reply")
-    ask_back(order)
-    assert settle_refund(refund.pk, receipt(refund, RefundStatus.SUCCEEDED), via="webhook") is False
-    assert see(refund) == ("failed", Status.CANCELLED, 1000)
-    assert set(Incident.objects.values_list("kind", flat=True)) == {"refund_failed", "refund_unsettled"}
-
-
-def test_an_order_whose_money_went_back_on_the_way_ends_as_refunded(order, provider, waiting):
-    charge_order(order.pk)
-    services.fulfil_order(order.pk)
-    [all_of_it] = ask_back(order)
-    send_refund(all_of_it.pk)
-    assert see(all_of_it) == ("succeeded", Status.FULFILLED, 1000)
-    services.record_sale(order.pk)
-    services.notify_customer(order.pk)
-    assert see(all_of_it) == ("succeeded", Status.REFUNDED, 1000)
-    kinds = list(order.events.values_list("kind", flat=True))
-    assert kinds[-2:] == ["completed", "refunded"]

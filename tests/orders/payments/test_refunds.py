@@ -13,6 +13,7 @@ from orders.payments.models import PaymentAttempt, Refund
 from orders.payments.refunds import request_refund
 from orders.states import Status
 from tests.factories import make_order
+from tests.orders.payments.looks import ask_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,11 +33,6 @@ def paid(product, waiting) -> Order:
     return order
 
 
-def refund(order: Order, amount: int | None = None) -> list[Refund]:
-    with transaction.atomic():
-        return request_refund(locks.lock_order(order.pk), amount, reason="It was broken.", actor="ann")
-
-
 def owed(order: Order) -> tuple[int, list[int]]:
     """What the attempt says goes back, and the refunds that it goes back by."""
     amounts = Refund.objects.filter(attempt__order=order).order_by("pk").values_list("amount", flat=True)
@@ -44,7 +40,7 @@ def owed(order: Order) -> tuple[int, list[int]]:
 
 
 def test_a_refund_is_stored_with_its_key_its_reason_and_a_job(paid, waiting):
-    [made] = refund(paid, 300)
+    [made] = ask_back(paid, 300)
     assert (made.amount, made.currency, made.state) == (300, "GBP", "requested")
     assert (made.reason, made.requested_by) == ("It was broken.", "ann")
     assert made.idempotency_key == f"refund-{paid.public_id}-1"
@@ -56,8 +52,8 @@ def test_a_refund_is_stored_with_its_key_its_reason_and_a_job(paid, waiting):
 
 
 def test_without_an_amount_all_that_is_left_goes_back(paid):
-    refund(paid, 300)
-    [rest] = refund(paid)
+    ask_back(paid, 300)
+    [rest] = ask_back(paid)
     assert (rest.amount, rest.idempotency_key) == (700, f"refund-{paid.public_id}-2")
     assert owed(paid) == (1000, [300, 700])
 
@@ -77,10 +73,10 @@ def test_a_refund_that_cannot_be_is_refused_with_words_and_stores_nothing(
     paid, waiting, before, amount, error, words
 ):
     if before:
-        refund(paid, before)
+        ask_back(paid, before)
     held = (owed(paid), paid.events.count(), waiting("io"))
     with pytest.raises(error) as caught:
-        refund(paid, amount)
+        ask_back(paid, amount)
     assert (caught.value.detail, isinstance(caught.value, RefundRefused)) == (words, True)
     assert (owed(paid), paid.events.count(), waiting("io")) == held
 
@@ -89,7 +85,7 @@ def test_a_part_that_the_provider_cannot_move_exactly_is_refused(paid):
     Order.objects.update(currency="KWD")
     PaymentAttempt.objects.update(currency="KWD")
     with pytest.raises(RefundInexact, match=r"KWD.0\.125 cannot be given back exactly"):
-        refund(paid, 125)
+        ask_back(paid, 125)
     assert owed(paid) == (0, [])
 
 
@@ -97,7 +93,7 @@ def test_a_part_that_the_provider_cannot_move_exactly_is_refused(paid):
 def test_what_was_not_captured_cannot_be_given_back(paid, state):
     PaymentAttempt.objects.update(state=state)
     with pytest.raises(NothingToRefund):
-        refund(paid)
+        ask_back(paid)
     assert owed(paid) == (0, [])
 
 
@@ -109,7 +105,7 @@ def test_a_refund_that_is_rolled_back_owes_nothing(paid, waiting):
 
 
 def test_twenty_refunds_at_once_never_exceed_what_was_captured(paid, at_once):
-    outcomes = at_once([partial(refund, paid, 150)] * 20)
+    outcomes = at_once([partial(ask_back, paid, 150)] * 20)
     assert sum(isinstance(outcome, list) for outcome in outcomes) == 6
     assert {type(outcome) for outcome in outcomes} == {list, RefundTooLarge}
     assert owed(paid) == (900, [150] * 6)
@@ -136,7 +132,7 @@ def test_without_the_lock_the_database_still_refuses_more_than_was_captured(paid
     monkeypatch.setattr(locks, "lock_order", look)
     monkeypatch.setattr(PaymentAttempt, "refundable", property(refundable))
 
-    outcomes = at_once([partial(refund, paid)] * 2)
+    outcomes = at_once([partial(ask_back, paid)] * 2)
 
     assert {type(outcome) for outcome in outcomes} == {list, IntegrityError}
     assert owed(paid) == (1000, [1000])

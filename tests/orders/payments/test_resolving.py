@@ -201,13 +201,6 @@ def test_what_has_no_outcome_for_a_day_is_an_incident(order, pending, monkeypatc
     assert (incident.kind, incident.order) == ("unknown_too_long", order)
 
 
-@pytest.fixture
-def refund(order, provider) -> Refund:
-    charge_order(order.pk)
-    cancel_order(order.pk, "ann")
-    return Refund.objects.get()
-
-
 def jobs_of(refund: Refund) -> int:
     return Job.objects.filter(task="payments.send_refund", subject=f"refund:{refund.pk}").count()
 
