@@ -114,7 +114,8 @@ def test_a_refund_of_a_payment_that_we_do_not_know_yet_waits_for_it(order, strip
 
 
 def test_a_charge_without_a_payment_intent_is_ignored(provider, waiting):
-    assert tell("charge.refunded", "ch_old").state == EventState.IGNORED
+    told = tell("charge.refunded", "ch_old")
+    assert (told.state, told.detail) == (EventState.IGNORED, "Of a kind that we do not use.")
 
 
 def test_a_refund_that_the_provider_does_not_know_is_tried_again(provider, waiting):
