@@ -48,7 +48,8 @@ def test_without_the_lock_an_order_is_cancelled_while_it_is_paid_and_is_caught(w
 
     assert row.charges == 1
     assert row.refunds == 0
-    assert any("is kept" in problem for problem in row.problems)
+    # Whoever writes last has it: money is kept for a cancelled order, or one is paid whose stock was given back.
+    assert any("is kept" in problem or "reserved" in problem for problem in row.problems)
 
 
 @pytest.mark.parametrize("guards_off", [(), ("refund cap",)], ids=["guard_on", "guard_off"])
