@@ -55,6 +55,8 @@ class Command(BaseCommand):
         left = report.open if options["dry_run"] else Incident.objects.filter(closed_at=None).count()
         if options["json"]:
             self.stdout.write(json.dumps({**report.as_json(), "repairs": repairs, "open": left}))
+        elif repairs:
+            self.stdout.write(f"{left:,} open.")
         if left:
             sys.exit(1)
 

@@ -35,7 +35,7 @@ def provider(process, settings) -> Sandbox:
 @pytest.fixture
 def shop(provider, waiting, transactional_db) -> Iterator[Shop]:
     """A shop whose jobs are run by hand, and which may ask as often as it likes."""
-    Provider.objects.create(name="stripe", calls_per_second=1_000_000)
+    Provider.objects.update_or_create(name="stripe", defaults={"calls_per_second": 1_000_000})
     with without_broker():
         yield Shop(provider)
 

@@ -76,6 +76,7 @@ def test_repairs_are_made_after_yes_and_are_in_the_audit_log(shop):
 
     assert code == 1  # a stray capture is for people
     assert said.count("repaired: ") == 2
+    assert said.endswith("\n1 open.\n")
     assert "NOT REPAIRED" not in said
     assert sorted(Incident.objects.exclude(closed_at=None).values_list("kind", flat=True)) == [
         "capture_unsettled",
