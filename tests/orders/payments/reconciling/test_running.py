@@ -5,7 +5,7 @@ import time_machine
 from django.utils import timezone
 
 from orders.models import StockItem
-from orders.payments.gateway import RefundReceipt, RefundStatus
+from orders.payments.gateway import RefundReceipt, RefundStatus, Unknown
 from orders.payments.models import Incident, IncidentKind, PaymentAttempt, Refund
 from orders.payments.reconciling import NotRepaired, repair, repair_all, repairable
 from orders.payments.settling_refunds import settle_refund
@@ -161,7 +161,8 @@ def test_two_people_who_repair_the_same_at_once_repair_it_once(shop, run, at_onc
 
     outcomes = at_once([lambda: repair(Incident.objects.get(pk=incident.pk), by=BOSS) for _ in range(4)])
 
-    assert {type(outcome) for outcome in outcomes} <= {str, NotRepaired}
+    # Unknown: the provider is busy with the same key (409), and says so to the slower one.
+    assert {type(outcome) for outcome in outcomes} <= {str, NotRepaired, Unknown}
     assert shop.provider.read_books("SELECT amount FROM refunds WHERE payment_intent = ?", second) == [
         (1000,)
     ]
