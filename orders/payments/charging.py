@@ -53,7 +53,7 @@ def charge_order(order_id: int) -> None:
     Raises:
         Unknown: nobody can say whether the money was captured; the order stays `charging`, run this again.
         Unavailable: the provider had no time for us; likewise.
-        Misconfigured: the order stays `charging` until people have looked; an incident is open.
+        Misconfigured: the order stays `charging` until people have looked and closed the incident that is open.
         Postponed: it is not the time to ask.
 
     """
@@ -85,7 +85,7 @@ def report_misconfigured(error: Misconfigured) -> None:
         IncidentKind.MISCONFIGURED,
         "stripe",
         summary=f"The provider refuses our requests: {error.detail}",
-        repair="Mend the configuration, then replay the dead jobs.",
+        repair="Mend the configuration, then close this: what waits for its payment goes on within minutes.",
     )
 
 

@@ -57,3 +57,10 @@ def close_incident(incident: Incident, *, actor: str, outcome: str) -> bool:
     return (
         mine.update(closed_at=incident.closed_at, closed_by=incident.closed_by, outcome=incident.outcome) == 1
     )
+
+
+def is_refusing() -> bool:
+    """Whether the provider refuses our requests and staff have not said yet that it is mended: asking again would only
+    end as dead jobs.
+    """
+    return Incident.objects.filter(kind=IncidentKind.MISCONFIGURED, closed_at=None).exists()

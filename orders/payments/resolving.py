@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.money import format_money
 from orders.payments.gate import through
 from orders.payments.gateway import Misconfigured, Payment, PaymentStatus, Unknown
-from orders.payments.incidents import open_incident
+from orders.payments.incidents import is_refusing, open_incident
 from orders.payments.looking import absent, find_payments, is_silent, retrieve
 from orders.payments.models import IncidentKind, PaymentAttempt, Refund
 from orders.payments.reconciling.owed import is_owed
@@ -98,6 +98,8 @@ def _report(attempt: PaymentAttempt) -> None:
 
 def _resend_refunds(limit: int) -> int:
     """Enqueue refunds without an outcome that the ledger owes no job: theirs has died, or found them pending."""
+    if is_refusing():
+        return 0
     waiting = Refund.objects.open().filter(~is_owed("refund"), updated_at__lt=timezone.now() - GRACE)
     refunds = list(waiting.order_by("updated_at")[:limit])
     for refund in refunds:

@@ -8,6 +8,8 @@ from django.utils import timezone
 from orders import locks, pipeline
 from orders.errors import NotStuck
 from orders.models import Order
+from orders.payments.incidents import is_refusing
+from orders.states import Status
 from proj.jobs.models import Job, State
 
 #: About a second of work for one sweep; the next one, half a minute later, takes the next.
@@ -19,12 +21,15 @@ def resume_stuck_orders(older_than: timedelta, *, limit: int = LIMIT) -> int:
 
     An order that the ledger owes a job is not stuck, however long it waits: for a worker, or for its next try. What is left
     are orders whose job has died, or was cancelled by hand. One that is being worked on at this moment is left out, and one
-    that was set going again counts as moved.
+    that was set going again counts as moved. While the provider refuses our requests nobody's payment is tried: it would
+    only die again. When staff have closed that incident these orders go on by themselves.
     """
     now = timezone.now()
     owed = _owed().filter(subject=Concat(Value("order:"), Cast(OuterRef("pk"), CharField())))
     with transaction.atomic():
         unmoved = Order.objects.live().unmoved_since(now - older_than).exclude(Exists(owed))
+        if is_refusing():
+            unmoved = unmoved.exclude(status=Status.CHARGING)
         stuck = list(locks.skip_locked_orders(unmoved.order_by("updated_at"))[:limit])
         Order.objects.filter(pk__in=[order.pk for order in stuck]).update(updated_at=now)
         for order in stuck:

@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from orders import locks, pipeline, services
 from orders.models import Order
+from orders.payments.incidents import close_incident, open_incident
+from orders.payments.models import IncidentKind
 from orders.states import FINAL, LIVE, Status
 from proj.jobs.models import Job
 from tests.factories import make_order
@@ -127,3 +129,16 @@ def test_a_sweep_that_is_rolled_back_enqueues_nothing(waiting):
     assert waiting("default") == 0
     assert services.resume_stuck_orders(AN_HOUR) == 1
     assert waiting("default") == 1
+
+
+@pytest.mark.django_db
+def test_while_the_provider_refuses_our_requests_no_payment_is_tried_and_then_all_go_on(resumed):
+    charging = make_old_order(status=Status.CHARGING)
+    paid = make_old_order(status=Status.PAID)
+    incident = open_incident(IncidentKind.MISCONFIGURED, "stripe", summary="No such key.")
+
+    assert services.resume_stuck_orders(AN_HOUR) == 1
+    close_incident(incident, actor="ann", outcome="The key is right again.")
+    assert services.resume_stuck_orders(AN_HOUR) == 1
+
+    assert resumed == [(paid.pk, Status.PAID), (charging.pk, Status.CHARGING)]

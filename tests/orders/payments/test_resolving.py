@@ -11,7 +11,8 @@ from orders.models import Order
 from orders.payments import charging
 from orders.payments.charging import charge_order
 from orders.payments.gateway import Misconfigured, Payment, PaymentStatus, Unknown
-from orders.payments.models import Incident, PaymentAttempt, Refund
+from orders.payments.incidents import close_incident, open_incident
+from orders.payments.models import Incident, IncidentKind, PaymentAttempt, Refund
 from orders.payments.refunding import send_refund
 from orders.payments.resolving import resolve_unknown
 from orders.payments.settling import settle
@@ -220,6 +221,16 @@ def test_a_refund_that_is_owed_a_job_is_left_to_it_and_a_dead_job_is_none(refund
     Job.objects.filter(task="payments.send_refund").update(state=state)
     Refund.objects.update(updated_at=timezone.now() - 3 * MINUTES)
     assert resolve_unknown() == enqueued
+
+
+def test_while_the_provider_refuses_our_requests_no_refund_is_sent_again(refund):
+    Job.objects.all().delete()
+    Refund.objects.update(updated_at=timezone.now() - 3 * MINUTES)
+    incident = open_incident(IncidentKind.MISCONFIGURED, "stripe", summary="No such key.")
+
+    assert resolve_unknown() == 0
+    close_incident(incident, actor="ann", outcome="The key is right again.")
+    assert resolve_unknown() == 1
 
 
 def test_what_is_settled_is_not_looked_up(order, provider, monkeypatch):
