@@ -47,7 +47,7 @@ def process_event(self: JobTask, event_id: int) -> str:
     return processing.process_event(event_id, is_last_try=is_last_try)
 
 
-# 100,000 payments take some minutes (docs/reconciliation.md): an hour is a provider that answers slowly.
+# 100,000 payments take some minutes: an hour is a provider that answers slowly.
 @shared_task(
     base=JobTask,
     name="payments.reconcile",
