@@ -198,8 +198,8 @@ def _of_work(seen: Dashboard) -> list[Trouble]:
         found.append(Trouble("bad", f"{_these(late)} should have run by now.", "#schedules"))
     if seen.dead.size:
         count = (
-            f"{facts.MOST_COUNTED:,} or more jobs are"
-            if seen.dead.size >= facts.MOST_COUNTED
+            f"{facts.MOST_DEAD_COUNTED:,} or more jobs are"
+            if seen.dead.size >= facts.MOST_DEAD_COUNTED
             else ("1 job is" if seen.dead.size == 1 else f"{seen.dead.size:,} jobs are")
         )
         found.append(Trouble("warn", f"{count} dead: failed for good, and kept.", "#dead"))

@@ -120,25 +120,39 @@ def in_state(state: Owed) -> Q:
 def has_argument(term: str) -> RawSQL:
     """Return the condition that a job has an argument; see :class:`Selection`.
 
-    A value that is JSON is looked for as such and as text: ``42`` finds 42 and "42". There is no index of arguments, which
-    every job would have to pay for: what other conditions leave is read, 1 s for each 300,000 jobs.
+    A value that is JSON is looked for as such and as text: ``42`` finds 42 and "42"; a list or an object only by name. There is
+    no index of arguments, which every job would have to pay for: what other conditions leave is read, 0.9 s for a million.
     """
     name, named, text = legible(term).partition("=")
+    values = _readings(text if named else name)
     if named:
         condition = "body -> 1 @> ANY(%s::text[]::jsonb[])"
-        wanted: Any = [as_json({name: value}) for value in _readings(text)]
+        wanted: Any = [as_json({name: value}) for value in values]
     else:
         condition = "jsonb_path_exists(body, '$[0 to 1].** ? (@ == $wanted[*])', jsonb_build_object('wanted', %s::jsonb))"
-        wanted = as_json(_readings(name))
-    return RawSQL(  # noqa: S611  our own words, with a parameter
+        wanted = as_json(values)
+    return RawSQL(  # noqa: S611  our own words, with parameters
         f"""
         CASE WHEN jobs_job.message ->> 'content_type' = 'application/json'
+                  AND jobs_job.message ->> 'body' LIKE ANY(%s)
              THEN (SELECT {condition} FROM (SELECT (jobs_job.message ->> 'body')::jsonb AS body) AS sent)
              ELSE false END
         """,  # noqa: S608
-        [wanted],
+        [[_pattern(value) for value in values], wanted],
         output_field=BooleanField(),
     )
+
+
+def _pattern(value: Any) -> str:
+    """Return what the text of a message is like that has a value in it: reading the text is a third of the work of parsing it."""
+    if isinstance(value, list | dict):
+        return "%"  # it may be spaced in other ways
+    text = as_json(value)
+    text = text[1:-1] if isinstance(value, str) else text
+    return f"%{text.translate(_LITERALLY)}%"
+
+
+_LITERALLY = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
 def _readings(text: str) -> list[Any]:

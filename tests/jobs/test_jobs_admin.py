@@ -1,6 +1,7 @@
 import shlex
 from datetime import timedelta
 from io import StringIO
+from urllib.parse import urlencode
 
 import pytest
 from celery.app.control import Control
@@ -146,6 +147,30 @@ def test_whatever_is_typed_for_an_argument_is_looked_for(client, operator, value
     add.delay(1)
 
     assert client.get(LIST, {"argument": value}).context["cl"].result_list.count() in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "term"),
+    [
+        ("50% off_\\", "50% off_\\"),
+        ('say "é"', 'say "é"'),
+        (True, "true"),
+        (1.5, "1.5"),
+        ("true", "true"),
+    ],
+)
+def test_an_argument_is_found_as_it_was_sent(client, operator, sent, term):
+    job, _ = add.delay(sent), add.delay("else")
+
+    assert shown(client, "?" + urlencode({"argument": term})) == [job.id]
+    named = add.delay(0, y=sent)
+    assert shown(client, "?" + urlencode({"argument": f"y={term}"})) == [named.id]
+
+
+def test_a_list_or_an_object_is_found_by_the_name_of_its_argument(client, operator):
+    job, _ = add.delay(0, y={"sku": "A", "n": [1, None]}), add.delay(0, y={"sku": "B"})
+
+    assert shown(client, "?" + urlencode({"argument": 'y={"n":[1,null],"sku":"A"}'})) == [job.id]
 
 
 def test_a_time_that_is_none_is_said_and_narrows_nothing(client, operator):

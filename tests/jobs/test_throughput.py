@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -5,6 +6,7 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from proj.jobs import retention, throughput
+from proj.jobs.ledger.statements import run
 from proj.jobs.models import QueueMinute
 from proj.jobs.testing import drain, without_broker
 from tests.jobs.probes import add, refuse
@@ -72,6 +74,19 @@ def test_minutes_that_no_beat_saw_are_made_up_for_up_to_an_hour():
     throughput.add_up()
 
     assert rows() == [("default", 1, 0)] * 3
+
+
+def test_the_results_are_found_by_their_index():
+    run(
+        "INSERT INTO django_celery_results_taskresult (task_id, status, content_type, content_encoding, date_created, date_done)"
+        " SELECT n::text, 'SUCCESS', '', '', now(), now() - n * interval '1 second' FROM generate_series(1, 20000) AS n"
+    )
+    run("ANALYZE django_celery_results_taskresult")
+    throughput.add_up()
+    plan = "\n".join(row[0] for row in run(f"EXPLAIN {throughput._ADD_UP}", [throughput.MOST]))
+
+    assert "Seq Scan on django_celery_results" not in plan
+    assert re.search(r"Index Cond: .*date_done", plan)
 
 
 def test_what_has_no_queue_is_left_out():

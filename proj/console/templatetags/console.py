@@ -18,9 +18,9 @@ def number(count: int) -> str:
 
 
 @register.filter
-def counted(number: int) -> str:
-    """Return a number that was counted up to an end: ``"10,000+"``."""
-    return f"{MOST_COUNTED:,}+" if number >= MOST_COUNTED else f"{number:,}"
+def counted(number: int, most: int = MOST_COUNTED) -> str:
+    """Return a number that was counted up to an end: ``"1,000+"``."""
+    return f"{most:,}+" if number >= most else f"{number:,}"
 
 
 @register.filter
