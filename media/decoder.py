@@ -5,7 +5,7 @@ process under hard limits at the price of a fork (about 2 ms; starting Python wi
 picture does to its child, it does it alone, and the next picture never meets it. Django is never imported here, and
 the environment holds no secret.
 
-Pictures come in frames on standard input until it closes, which ends the process: so it never outlives its worker,
+Pictures come in frames on standard input, each with the square to cut out of it, until it closes, which ends the process: so it never outlives its worker,
 even one that was killed. The answers go out in frames on standard output: a line of JSON with the cost, then a
 message of :mod:`media.wire`.
 """
@@ -22,8 +22,9 @@ import traceback
 from contextlib import suppress
 from typing import BinaryIO
 
+from media.crops import Crop
 from media.images import make_thumbnails, prepare
-from media.wire import Refusal, pack, pack_failure, pack_refusal, read_frame, write_frame
+from media.wire import Refusal, pack, pack_failure, pack_refusal, read_frame, unpack_picture, write_frame
 
 # Measured with the heaviest pictures that pass the header checks, 24 megapixels each: an interlaced 16 bit PNG with
 # alpha takes 260 MB and 0.4 s, a progressive CMYK JPEG 270 MB and 0.8 s, an AVIF of 12 bits with alpha 640 MB and
@@ -42,13 +43,13 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             write_frame(answers, decode_in_child(read_frame(requests)))
 
 
-def decode_in_child(data: bytes) -> bytes:
+def decode_in_child(picture: bytes) -> bytes:
     """Decode one picture in a child of its own and return the answer, whatever becomes of the child."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _decode_and_exit(data, writer)
+        _decode_and_exit(picture, writer)
     os.close(writer)
     try:
         message = _read_until(reader, time.monotonic() + WALL_LIMIT)
@@ -78,7 +79,7 @@ def limit_resources() -> None:
             resource.setrlimit(kind, (limit, limit))
 
 
-def _decode_and_exit(data: bytes, writer: int) -> None:
+def _decode_and_exit(picture: bytes, writer: int) -> None:
     # Never returns: an exception that escaped would make this child a second server on the same pipes.
     try:
         null = os.open(os.devnull, os.O_RDWR)
@@ -86,14 +87,15 @@ def _decode_and_exit(data: bytes, writer: int) -> None:
             os.dup2(null, descriptor)
         limit_resources()
         with os.fdopen(writer, "wb") as answer:
-            answer.write(_message(data) + END)
+            answer.write(_message(picture) + END)
     finally:
         os._exit(0)
 
 
-def _message(data: bytes) -> bytes:
+def _message(picture: bytes) -> bytes:
     try:
-        return pack(make_thumbnails(data))
+        data, crop = unpack_picture(picture)
+        return pack(make_thumbnails(data, Crop(*crop) if crop else None))
     except Refusal as refusal:
         return pack_refusal(refusal)
     except MemoryError:

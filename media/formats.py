@@ -1,5 +1,7 @@
 """What we take, decided from the first bytes alone: a name or a content type is only what somebody claims."""
 
+from math import isqrt
+
 from media.wire import Refusal
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -8,6 +10,8 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 24_000_000
 # A square out of the middle of anything longer shows nothing of it.
 MAX_ASPECT = 10
+# What follows for the longer side.
+MAX_SIDE = isqrt(MAX_PIXELS * MAX_ASPECT)
 
 #: For the ``accept`` of a file input: only a help to whoever chooses.
 ACCEPT = "image/jpeg,image/png,image/webp,image/gif,image/avif"

@@ -1,6 +1,6 @@
 """One picture in, its thumbnails out, or a refusal. Pure: no files, no database, no Django.
 
-Every thumbnail is square (cut from the middle), upright (EXIF orientation applied), sRGB with 8 bits, opaque, and
+Every thumbnail is square (the one that was chosen, or the middle), upright (EXIF orientation applied), sRGB with 8 bits, opaque, and
 carries no metadata at all. Colours: an embedded profile (Display P3, Adobe RGB, a printer's CMYK) is converted and
 dropped; CMYK without one is read as SWOP-like press colours; grey, palettes and 16 bits become RGB. Transparency is
 put on white, so that an avatar looks the same on every page and in every mail client.
@@ -13,7 +13,8 @@ from typing import Any
 
 import pyvips
 
-from media.formats import MAX_ASPECT, check_bytes, check_shape, sniff
+from media.crops import TRANSPOSED, UPRIGHT, Crop
+from media.formats import check_bytes, check_shape, sniff
 from media.wire import Encoded, Refusal
 
 SIZES = (512, 256, 128, 64, 32)
@@ -62,11 +63,12 @@ def prepare() -> None:
         pyvips.Introspect.get(name)  # what pyvips would otherwise look up for each picture: 5 ms
 
 
-def make_thumbnails(data: bytes) -> list[Encoded]:
+def make_thumbnails(data: bytes, crop: Crop | None = None) -> list[Encoded]:
     """Return the five WebP squares, largest first, and the JPEG for mail after them.
 
     Args:
         data: the file as it was uploaded.
+        crop: the square to show; None for the middle.
 
     Raises:
         Refusal: the picture cannot be used; its code and detail say why.
@@ -74,7 +76,7 @@ def make_thumbnails(data: bytes) -> list[Encoded]:
     check_bytes(len(data))
     kind = sniff(data)
     try:
-        square = upright_square(data, kind)
+        square = upright_square(data, kind, crop)
         squares = [square]
         while squares[-1].width > SIZES[-1]:
             squares.append(squares[-1].shrink(2, 2).copy_memory())
@@ -83,12 +85,13 @@ def make_thumbnails(data: bytes) -> list[Encoded]:
         raise _refusal(error) from error
 
 
-def upright_square(data: bytes, kind: str) -> Any:
-    """Return the picture as the largest square: a decoded pyvips image, 8 bit sRGB, opaque.
+def upright_square(data: bytes, kind: str, crop: Crop | None) -> Any:
+    """Return a square of the picture in the largest size: a decoded pyvips image, 8 bit sRGB, opaque.
 
     Args:
         data: the file.
         kind: its format, as :func:`media.formats.sniff` calls it.
+        crop: the square; None for the middle.
 
     Raises:
         Refusal: by the header, before a pixel is decoded.
@@ -96,19 +99,40 @@ def upright_square(data: bytes, kind: str) -> Any:
     """
     header = pyvips.Image.new_from_buffer(data, "")
     check_shape(header.width, header.height)
-    whole = pyvips.Image.new_from_buffer(data, "", **STRICT, **shrinking(kind, header.width, header.height))
-    side = min(whole.width, whole.height)
-    strip = whole.crop((whole.width - side) // 2, 0, side, whole.height)
+    asked = _stored_square(header, crop)
+    options = shrinking(kind, asked.size, asked.size)
+    whole = pyvips.Image.new_from_buffer(data, "", **STRICT, **options)
+    factor = options.get("scale", 1 / options.get("shrink", 1))
+    square = asked.scaled(factor, whole.width, whole.height)
+    strip, top = whole.crop(square.x, 0, square.size, whole.height), square.y
+    if square.size < SIZES[0]:
+        # To be enlarged, at worst from one pixel: the square alone, or the strip could become 500 times as high.
+        # What is kept of a strip that is narrower than 512 pixels is at most 64 MB.
+        strip, top = strip.copy_memory().crop(0, top, square.size, square.size), 0
     profile = {"output_profile": "srgb"} if whole.get_typeof("icc-profile-data") else {}
     # Converts the profile and weighs colours by their opacity. As wide as the square, and as high as that makes it.
-    scaled = strip.thumbnail_image(SIZES[0], height=SIZES[0] * MAX_ASPECT, no_rotate=True, **profile)
+    scaled = strip.thumbnail_image(SIZES[0], height=max(SIZES[0], strip.height), no_rotate=True, **profile)
     if scaled.interpretation != "srgb":
         scaled = scaled.colourspace("srgb")
     if scaled.hasalpha():
         scaled = scaled.flatten(background=255)
     # All lines are decoded here, also those below the square: a picture that is cut short there is damaged too.
     scaled = scaled.copy_memory()
-    return scaled.crop(0, (scaled.height - SIZES[0]) // 2, SIZES[0], SIZES[0]).autorot()
+    top = min(round(top * SIZES[0] / square.size), scaled.height - SIZES[0])
+    return scaled.crop(0, top, SIZES[0], SIZES[0]).autorot()
+
+
+def _stored_square(header: Any, crop: Crop | None) -> Crop:
+    """Return where the square lies in the picture as it is stored, which is how the loaders give it."""
+    width, height = header.width, header.height
+    if crop is None:
+        return Crop.middle(width, height)
+    orientation = header.get("orientation") if header.get_typeof("orientation") else UPRIGHT
+    if orientation < TRANSPOSED:
+        crop.check_within(width, height)
+    else:
+        crop.check_within(height, width)
+    return crop.stored(orientation, width, height)
 
 
 def shrinking(kind: str, width: int, height: int) -> dict[str, float]:

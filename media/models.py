@@ -14,6 +14,8 @@ from django.core.files.storage import storages
 from django.db import models
 from django.db.models import Q
 
+from media.crops import Crop
+
 #: Storage aliases: what people upload is never served; thumbnails are public.
 QUARANTINE, PUBLIC = "quarantine", "default"
 
@@ -59,6 +61,10 @@ class Avatar(models.Model):
     upload = models.CharField(max_length=100, blank=True, editable=False)
     digest = models.CharField("SHA-256", max_length=64, editable=False)
     bytes = models.PositiveIntegerField(editable=False)
+    # The square to show of it, in pixels of the upright picture; none of the three for the middle.
+    crop_x = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    crop_y = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    crop_size = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
     error_code = models.CharField(max_length=32, blank=True)
     error_detail = models.CharField(max_length=255, blank=True)
     task_id = models.CharField(max_length=255, blank=True, db_index=True, editable=False)
@@ -72,6 +78,11 @@ class Avatar(models.Model):
             models.UniqueConstraint(
                 fields=["owner"], condition=Q(status="ready"), name="media_one_ready_avatar_each"
             ),
+            models.CheckConstraint(
+                condition=Q(crop_x=None, crop_y=None, crop_size=None)
+                | Q(crop_x__isnull=False, crop_y__isnull=False, crop_size__isnull=False, crop_size__gte=1),
+                name="media_crop_is_whole",
+            ),
         ]
         indexes = [
             models.Index(
@@ -83,6 +94,11 @@ class Avatar(models.Model):
 
     def __str__(self) -> str:
         return f"avatar {self.public_id} of {self.owner}"
+
+    @property
+    def crop(self) -> Crop | None:
+        """The square to show; None for the middle."""
+        return Crop.of(self.crop_x, self.crop_y, self.crop_size)
 
     @property
     def is_unfinished(self) -> bool:

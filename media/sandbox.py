@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from media.wire import Cost, Encoded, Refusal, read_frame, unpack, write_frame
+from media.crops import Crop
+from media.wire import Cost, Encoded, Refusal, pack_picture, read_frame, unpack, write_frame
 
 # Above the decoder's own limit of 10 s for a picture: this one is for a decoder that does not answer at all.
 PATIENCE = 15.0
@@ -47,19 +48,21 @@ class Sandbox:
         self._owner = 0
         atexit.register(self.close)
 
-    def make_thumbnails(self, data: bytes) -> Decoded:
+    def make_thumbnails(self, data: bytes, crop: Crop | None = None) -> Decoded:
         """Return the thumbnails of a picture.
 
         Args:
             data: the file as it was uploaded.
+            crop: the square to show; None for the middle.
 
         Raises:
             Refusal: the picture cannot be used, now or later.
             DecoderLostError: no decoder stays up; another try may succeed.
             RuntimeError: a fault of our own in the decoder.
         """
+        picture = pack_picture(data, crop)
         with self._lock:
-            answer = self._ask(data) or self._ask(data)
+            answer = self._ask(picture) or self._ask(picture)
         if answer is None:
             raise DecoderLostError("the decoder's process ended twice without an answer")
         line, _, message = answer.partition(b"\n")
@@ -78,7 +81,7 @@ class Sandbox:
             with suppress(OSError):  # a broken pipe, when bytes were left in the buffer
                 _opened(pipe).close()
 
-    def _ask(self, data: bytes) -> bytes | None:
+    def _ask(self, picture: bytes) -> bytes | None:
         """Return the answer, or None when the decoder died before it gave one.
 
         Raises:
@@ -95,7 +98,7 @@ class Sandbox:
         timer = threading.Timer(self.patience, give_up)
         timer.start()
         try:
-            write_frame(_opened(process.stdin), data)
+            write_frame(_opened(process.stdin), picture)
             return read_frame(_opened(process.stdout))
         except (OSError, EOFError):
             self.close()

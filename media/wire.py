@@ -4,7 +4,7 @@ Both sides import it, so it imports nothing heavy.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, NamedTuple, Self
 
 LENGTH_BYTES = 8
@@ -61,6 +61,17 @@ def read_frame(pipe: IO[bytes]) -> bytes:
     return _read_exactly(pipe, length)
 
 
+def pack_picture(data: bytes, crop: Sequence[int] | None) -> bytes:
+    """Return a picture, and the square to cut out of it, as one message."""
+    return _line({"crop": crop}) + data
+
+
+def unpack_picture(message: bytes) -> tuple[bytes, Sequence[int] | None]:
+    """Return what :func:`pack_picture` was given."""
+    line, _, data = message.partition(b"\n")
+    return data, json.loads(line)["crop"]
+
+
 def pack(thumbnails: Sequence[Encoded]) -> bytes:
     """Return thumbnails as one message: a line of JSON that describes them, then their bytes one after another."""
     header = [{**each._asdict(), "content": len(each.content)} for each in thumbnails]
@@ -98,7 +109,7 @@ def unpack(message: bytes) -> list[Encoded]:
     return thumbnails
 
 
-def _line(header: dict[str, object]) -> bytes:
+def _line(header: Mapping[str, object]) -> bytes:
     return json.dumps(header).encode() + b"\n"
 
 

@@ -81,7 +81,7 @@ def _begin(avatar_id: int) -> Avatar | None:
 
 def _decode(avatar: Avatar) -> list[Encoded]:
     try:
-        decoded = sandbox.make_thumbnails(read_upload(avatar.upload))
+        decoded = sandbox.make_thumbnails(read_upload(avatar.upload), avatar.crop)
     except FileNotFoundError as error:
         raise Refusal("upload_lost", "The upload got lost on our side. Please upload it again.") from error
     except DecoderLostError as error:
@@ -121,11 +121,21 @@ def _publish(avatar: Avatar, encoded: Iterable[Encoded], *, from_statuses: set[s
 
 
 def _adopt(avatar: Avatar) -> bool:
-    """Take over the thumbnails in use, when they were made from the same bytes; returns whether that was so."""
+    """Take over the thumbnails in use, when they show the same square of the same bytes; returns whether that was so."""
     with transaction.atomic():
         if not _may_publish(avatar, {Avatar.Status.PROCESSING}):
             return True  # nothing is left to do
-        twin = Avatar.objects.of(avatar.owner_id).ready().filter(digest=avatar.digest).first()
+        twin = (
+            Avatar.objects.of(avatar.owner_id)
+            .ready()
+            .filter(
+                digest=avatar.digest,
+                crop_x=avatar.crop_x,
+                crop_y=avatar.crop_y,
+                crop_size=avatar.crop_size,
+            )
+            .first()
+        )
         if twin is None:
             return False
         twin.thumbnails.update(avatar=avatar)

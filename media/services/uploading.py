@@ -5,12 +5,13 @@ from django.core.files.base import File
 from django.db import transaction
 
 from media import pipeline
+from media.crops import Crop
 from media.files import claim, write_upload
 from media.formats import check_bytes
 from media.models import QUARANTINE, Avatar
 
 
-def upload_avatar(owner: User, file: "File[Any]") -> Avatar:
+def upload_avatar(owner: User, file: "File[Any]", crop: Crop | None = None) -> Avatar:
     """Take a picture in and have it processed.
 
     The picture is not looked into: that is done in the background, behind limits.
@@ -20,6 +21,7 @@ def upload_avatar(owner: User, file: "File[Any]") -> Avatar:
     Args:
         owner: whose avatar it will be.
         file: as it arrived; its name and content type are not believed, and not kept.
+        crop: the square to show; None for the middle. Whether it lies within the picture is found out later.
 
     Returns:
         The avatar, queued.
@@ -29,8 +31,11 @@ def upload_avatar(owner: User, file: "File[Any]") -> Avatar:
     """
     check_bytes(file.size)
     key, digest = write_upload(file)
+    x, y, size = crop or (None, None, None)
     with transaction.atomic():
-        avatar = Avatar.objects.create(owner=owner, upload=key, digest=digest, bytes=file.size)
+        avatar = Avatar.objects.create(
+            owner=owner, upload=key, digest=digest, bytes=file.size, crop_x=x, crop_y=y, crop_size=size
+        )
         claim(QUARANTINE, [key])
         avatar.task_id = pipeline.process(avatar.pk)
         avatar.save(update_fields=["task_id"])

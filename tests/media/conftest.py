@@ -46,5 +46,7 @@ def decodes(monkeypatch) -> Iterator[list[bytes]]:
     """Every picture that is decoded from here on."""
     seen: list[bytes] = []
     decode = sandbox.make_thumbnails
-    monkeypatch.setattr(sandbox, "make_thumbnails", lambda data: seen.append(data) or decode(data))
+    monkeypatch.setattr(
+        sandbox, "make_thumbnails", lambda data, crop: seen.append(data) or decode(data, crop)
+    )
     return seen

@@ -92,7 +92,7 @@ def test_a_storage_in_trouble_is_tried_again(upload, process, monkeypatch):
 def test_a_decoder_in_trouble_is_tried_again(upload, process, monkeypatch):
     avatar = upload(plain())
 
-    def lost(_data: bytes) -> None:
+    def lost(_data: bytes, _crop: object) -> None:
         raise DecoderLostError("gone")
 
     monkeypatch.setattr(sandbox, "make_thumbnails", lost)
@@ -114,7 +114,7 @@ def test_an_upload_that_is_gone_is_refused_in_words(upload, process, files):
 def test_a_fault_of_ours_is_told_and_raised(upload, process, monkeypatch):
     avatar = upload(plain())
 
-    def fail(_data: bytes) -> None:
+    def fail(_data: bytes, _crop: object) -> None:
         raise RuntimeError("the decoder failed: KeyError")
 
     monkeypatch.setattr(sandbox, "make_thumbnails", fail)

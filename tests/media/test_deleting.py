@@ -3,6 +3,7 @@ from django.db import connection
 from django.utils import timezone
 
 from media import services
+from media.crops import Crop
 from media.files import discard_loose_files
 from media.models import Avatar, LooseFile, Thumbnail
 from media.sandbox import sandbox
@@ -24,9 +25,9 @@ def test_deleting_while_it_is_processed_does_not_resurrect_it(upload, process, f
     avatar = upload(plain())
     decode = sandbox.make_thumbnails
 
-    def delete_meanwhile(data: bytes):
+    def delete_meanwhile(data: bytes, crop: Crop | None):
         services.delete_avatar(avatar)
-        return decode(data)
+        return decode(data, crop)
 
     monkeypatch.setattr(sandbox, "make_thumbnails", delete_meanwhile)
     assert process(avatar) == ""

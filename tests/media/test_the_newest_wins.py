@@ -5,6 +5,7 @@ from django.db import connection
 from django.utils import timezone
 
 from media import services
+from media.crops import Crop
 from media.files import discard_loose_files
 from media.models import Avatar, LooseFile, Thumbnail
 from media.sandbox import sandbox
@@ -45,10 +46,10 @@ def test_an_upload_that_a_newer_one_outran_while_it_was_decoded_is_superseded(
     older, newer = upload(plain(RED)), upload(plain(GREEN))
     decode = sandbox.make_thumbnails
 
-    def outrun(data: bytes):
+    def outrun(data: bytes, crop: Crop | None):
         monkeypatch.setattr(sandbox, "make_thumbnails", decode)
         process(newer)
-        return decode(data)
+        return decode(data, crop)
 
     monkeypatch.setattr(sandbox, "make_thumbnails", outrun)
     assert process(older) == Status.SUPERSEDED
