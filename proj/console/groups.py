@@ -1,4 +1,7 @@
-"""The two groups of operators, and what each may do. Whoever is in neither, and no superuser, sees no job at all."""
+"""The groups of staff, and what each may do. Whoever is in none, and no superuser, sees nothing in the admin.
+
+Operators look after jobs, schedules and queues; the shop's staff after orders and money.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +30,34 @@ _ACTING = (
     *(f"django_celery_beat.{verb}_{model}" for verb in ("add", "change") for model in _BEAT[1:3]),
 )
 
+_SHOP = (
+    *(f"orders.view_{model}" for model in ("order", "product", "stockitem", "sale", "notification")),
+    *(
+        f"payments.view_{model}"
+        for model in (
+            "paymentattempt",
+            "refund",
+            "webhookevent",
+            "journalentry",
+            "posting",
+            "incident",
+            "provider",
+        )
+    ),
+    "media.view_avatar",
+)
+_SELLING = (
+    "orders.cancel_order",
+    "orders.refund_order",
+    *(f"orders.{verb}_product" for verb in ("add", "change")),
+    "payments.resolve_incident",
+    "payments.change_provider",
+    "payments.change_webhookevent",
+)
+
 GROUPS: Mapping[str, Sequence[str]] = {
     "operators (view)": _LOOKING,
     "operators": (*_LOOKING, *_ACTING),
+    "shop staff (view)": _SHOP,
+    "shop staff": (*_SHOP, *_SELLING),
 }

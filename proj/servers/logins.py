@@ -6,6 +6,7 @@ from pathlib import Path
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 
 from proj.servers.state import write_private
 
@@ -14,6 +15,10 @@ USERS = {
     "staff": {"is_staff": True},
     "admin": {"is_staff": True, "is_superuser": True},
 }
+
+
+#: What the member of staff may do: look after orders and money, and see what the operators see.
+STAFF_GROUPS = ("shop staff", "operators (view)")
 
 
 def ensure_logins(var_dir: Path) -> dict[str, str]:
@@ -28,6 +33,8 @@ def ensure_logins(var_dir: Path) -> dict[str, str]:
         user, created = get_user_model().objects.get_or_create(
             username=name, defaults={"email": f"{name}@example.com", **rights}
         )
+        if created and rights == USERS["staff"]:
+            user.groups.set(Group.objects.filter(name__in=STAFF_GROUPS))
         if created or not user.check_password(password):
             user.set_password(password)
             user.save(update_fields=["password"])
