@@ -12,7 +12,7 @@ STATIC := DATABASE_URL=postgres:///none CELERY_BROKER_URL=redis:///0 SECRET_KEY=
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 # By export, not in the recipe: then make starts Python itself, and a signal to make reaches it and not a shell.
 demo up doctor: export PORT := $(PORT)
@@ -30,7 +30,7 @@ doctor: $(VENV)/ready  ## say what is missing or wrong on this machine, and how 
 	@$(RUN) manage.py doctor
 
 .PHONY: test
-test: lint types check pytest  ## everything that must hold before a change is merged
+test: lint types check chromium pytest  ## everything that must hold before a change is merged
 
 .PHONY: lint
 lint: $(VENV)/ready  ## ruff, the import contracts, the templates
@@ -51,6 +51,14 @@ check: $(VENV)/ready  ## Django's own checks, and no migration left unmade
 .PHONY: pytest
 pytest: $(VENV)/ready  ## the tests, two at a time
 	$(RUN) -m pytest -n 2 --dist loadgroup
+
+.PHONY: chromium
+chromium: $(VENV)/ready
+	@$(RUN) -m tests.browser.chromium
+
+.PHONY: screenshots
+screenshots: $(VENV)/ready chromium  ## every page as a picture, in light, dark and on a phone, in var/screenshots
+	$(RUN) -m tests.browser.screenshots
 
 .PHONY: chaos
 chaos: $(VENV)/ready  ## every fault and scenario, each also with its guard off, then ten minutes of all at random (MINUTES=10)

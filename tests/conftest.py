@@ -7,6 +7,7 @@ import pytest
 from celery import current_app
 
 from proj.jobs import bell
+from tests.browser.skipping import pytest_terminal_summary as pytest_terminal_summary
 
 
 @pytest.fixture(autouse=True)
