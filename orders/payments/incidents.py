@@ -3,10 +3,12 @@
 import logging
 from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Order
 from orders.payments.models import Incident, IncidentKind
+from proj.console import incidents as console
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,19 @@ def open_incident(  # noqa: PLR0913  a row's columns
     if is_new:
         logger.warning("incident %s opened: %s, %s: %s", incident.pk, kind, fingerprint, summary)
     return incident
+
+
+def newest_open(limit: int) -> list[console.Incident]:
+    """Return the newest open incidents, as the operators' dashboard shows them."""
+    found = Incident.objects.filter(closed_at=None).order_by("-pk")[:limit]
+    return [
+        console.Incident(
+            f"{incident.get_kind_display()}: {incident.summary}",
+            reverse("admin:payments_incident_change", args=[incident.pk]),
+            incident.opened_at,
+        )
+        for incident in found
+    ]
 
 
 def close_incident(incident: Incident, *, actor: str, outcome: str) -> bool:

@@ -4,6 +4,7 @@ import pytest
 
 from orders.payments.incidents import close_incident, open_incident
 from orders.payments.models import Incident, IncidentKind
+from proj.console import incidents
 from tests.factories import make_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,3 +51,19 @@ def test_long_words_are_cut_to_what_fits():
     incident = open_incident(KIND, "x" * 300, summary="y" * 600, repair="z" * 600)
     incident.refresh_from_db()
     assert (len(incident.fingerprint), len(incident.summary), len(incident.repair)) == (255, 500, 500)
+
+
+def test_the_newest_open_ones_are_on_the_operators_dashboard():
+    first = open_incident(IncidentKind.AMOUNT_DIFFERS, "order:1", summary="5.00 there, 6.00 here.")
+    open_incident(IncidentKind.CAPTURED_TWICE, "order:2", summary="Twice.")
+    third = open_incident(IncidentKind.NOT_REFUNDED, "order:3", summary="Kept.")
+    close_incident(first, actor="ann", outcome="gone")
+
+    [payments] = [source for source in incidents.sources() if source.name == "payments"]
+
+    assert payments.permission == "payments.view_incident"
+    assert [line.text for line in payments.look(5)] == [
+        "ended unpaid, but the money was kept: Kept.",
+        "captured more than once for one order: Twice.",
+    ]
+    assert payments.look(1)[0].url == f"/admin/payments/incident/{third.pk}/change/"
