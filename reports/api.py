@@ -13,8 +13,10 @@ from pydantic import BeforeValidator
 
 from proj.api.paging import paginate
 from proj.api.problems import Problem
+from proj.live.answers import DESCRIBED, follow
 from reports import files, services
 from reports.errors import ReportRefused
+from reports.live import REPORT
 from reports.models import Report
 
 router = Router(tags=["reports"])
@@ -106,6 +108,12 @@ def download_report(request: HttpRequest, report_id: UUID) -> HttpResponseBase:
             409, "not_ready", f"The report is {report.status}; it has no file.", report_status=report.status
         )
     return files.download(report)
+
+
+@router.get("/reports/{report_id}/events", response={200: None}, openapi_extra=DESCRIBED)
+def follow_report(request: HttpRequest, report_id: UUID) -> HttpResponseBase:
+    """Follow a report by server-sent events: each says that something has changed, and its status."""
+    return follow(request, REPORT, find(request, report_id).pk, str(report_id))
 
 
 def find(request: HttpRequest, report_id: UUID) -> Report:

@@ -15,6 +15,9 @@ PROVIDER, WORKER, SOURCE = range(3)
 # Seconds from SIGTERM to SIGKILL. Workers finish the tasks they run; what is killed is delivered again later.
 GRACE, WORKER_GRACE = 10.0, 30.0
 WEB_WORKERS, WEB_THREADS = 2, 8  # a laptop's share; requests wait for nothing but the database
+# And threads that wait for news, each for one client (proj/live): 40 kB of memory and no connection while it does. A
+# thread that has answered other requests keeps its connection: 96 at the very most, of 300 (postgres.py).
+WEB_STREAMS = 40
 
 
 class Process(NamedTuple):
@@ -90,9 +93,9 @@ def _web(listening: socket, environment: Mapping[str, str]) -> Process:
     return _python(
         "web",
         SOURCE,
-        environment,
+        {**environment, "LIVE_STREAMS": str(WEB_STREAMS)},
         *("-m", "gunicorn", "proj.wsgi:application", f"--bind=fd://{listening.fileno()}"),
-        *(f"--workers={WEB_WORKERS}", f"--threads={WEB_THREADS}", "--graceful-timeout=8"),
+        *(f"--workers={WEB_WORKERS}", f"--threads={WEB_THREADS + WEB_STREAMS}", "--graceful-timeout=8"),
         "--no-control-socket",  # it would be one for all of the user's gunicorns, in their home folder
         inherits=listening,
     )
