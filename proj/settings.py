@@ -246,6 +246,12 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 # Two while one is being replaced: "new,old". None: every webhook is refused.
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRET", default=[])
 
+# --- Live pages -------------------------------------------------------------------------------------------------------
+
+# How many clients each web process tells of news as it happens; each holds a thread (proj/live). None unless the server
+# was started with threads for them, as `make up` does: pages poll instead.
+LIVE_STREAMS = env.int("LIVE_STREAMS", default=0)
+
 # --- The cache ---------------------------------------------------------------------------------------------------------
 
 # For what may be lost: how often somebody has tried to sign in. The broker's Redis, under keys of its own.
