@@ -64,6 +64,12 @@ SCHEDULES: Sequence[Entry] = (
         "Compares the last three days with the provider; what differs becomes an incident.",
     ),
     Entry(
+        "Waiting webhooks",
+        "hooks.resume_waiting",
+        timedelta(minutes=1),
+        "A webhook whose job was lost, or cancelled, is enqueued again.",
+    ),
+    Entry(
         "Stuck avatars",
         "media.resume_stuck_avatars",
         timedelta(minutes=1),

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "proj.console",
     "proj.api",
     "proj.accounts",
+    "proj.hooks",
     "orders",
     "orders.payments",
     "media",
@@ -245,6 +246,12 @@ STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 # Two while one is being replaced: "new,old". None: every webhook is refused.
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRET", default=[])
+
+# --- Webhooks out -----------------------------------------------------------------------------------------------------
+
+# Also call addresses that are not public, without TLS: for trying out on one's own machine. In production it would let
+# anybody with an account make requests inside our network.
+HOOKS_ALLOW_PRIVATE = env.bool("HOOKS_ALLOW_PRIVATE", default=False)
 
 # --- Live pages -------------------------------------------------------------------------------------------------------
 

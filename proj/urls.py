@@ -24,7 +24,7 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 problems.install(api)
-for module in ("orders.api", "media.api", "reports.api", "proj.jobs.api"):
+for module in ("orders.api", "media.api", "reports.api", "proj.jobs.api", "proj.hooks.api"):
     api.add_router("", import_module(module).router)
 
 
@@ -39,6 +39,7 @@ urlpatterns = [
     path("profile/", include("media.urls")),
     path("uploads/", include(uploads)),
     path("reports/", include("reports.urls")),
+    path("hooks/", include("proj.hooks.urls")),
     path("accounts/", include("proj.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     # Staff sign in where everybody does, with their second factor and under the same limits.

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from orders import locks
+from orders import locks, webhooks
 from orders.errors import IllegalTransition
 from orders.models.catalogue import MAX_AMOUNT, Product
 from orders.models.journal import OrderEvent, OrderStep
@@ -120,11 +120,16 @@ class Order(models.Model):
     def note(
         self, kind: str, *, actor: str, from_status: str = "", detail: dict[str, Any] | None = None
     ) -> OrderEvent:
-        """Write down something that happened to the order. Empty values in `detail` are left out."""
+        """Write down something that happened to the order, and owe it to those who subscribed to it. Needs a transaction.
+
+        Empty values in `detail` are left out.
+        """
         kept = {key: value for key, value in (detail or {}).items() if value not in ("", None)}
-        return OrderEvent.objects.create(
+        event = OrderEvent.objects.create(
             order=self, kind=kind, from_status=from_status, to_status=self.status, actor=actor, detail=kept
         )
+        webhooks.tell(event)
+        return event
 
 
 class OrderLine(models.Model):

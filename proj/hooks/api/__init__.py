@@ -1,0 +1,5 @@
+"""Webhook endpoints and their deliveries over HTTP, for programs."""
+
+from ninja import Router
+
+router = Router(tags=["webhooks"])
