@@ -1,24 +1,48 @@
 """Avatars over HTTP: upload, follow, delete."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from ninja import File, Query, Router, Schema
+from ninja import File, Form, Query, Router, Schema
 from ninja.files import UploadedFile
+from pydantic import Field
 
 from media import services
+from media.crops import Crop
+from media.formats import MAX_SIDE
+from media.live import AVATAR
 from media.models import Avatar, Thumbnail
 from media.wire import Refusal
 from proj.api.paging import paginate
 from proj.api.problems import Problem
+from proj.live.answers import DESCRIBED, follow
 
 router = Router(tags=["avatars"])
 
 Status = Literal["queued", "processing", "ready", "rejected", "superseded"]
+
+
+Begin = Annotated[int | None, Field(ge=0, lt=MAX_SIDE)]
+Side = Annotated[int | None, Field(ge=1, le=MAX_SIDE)]
+
+
+class CropIn(Schema):
+    """The square to show, in pixels of the picture as people see it (upright). All three, or none for the middle."""
+
+    crop_x: Begin = Field(None, description="Where the square begins, from the left edge.")
+    crop_y: Begin = Field(None, description="Where it begins, from the top.")
+    crop_size: Side = Field(None, description="How wide and high it is.")
+
+
+class CropOut(Schema):
+    x: int
+    y: int
+    size: int
 
 
 class ThumbnailOut(Schema):
@@ -38,6 +62,7 @@ class ErrorOut(Schema):
 class AvatarOut(Schema):
     id: UUID
     status: Status
+    crop: CropOut | None
     thumbnails: list[ThumbnailOut]
     mail_thumbnail: ThumbnailOut | None
     error: ErrorOut | None
@@ -61,10 +86,15 @@ def create_avatar(
     request: HttpRequest,
     response: HttpResponse,
     image: File[UploadedFile],
+    crop: Form[CropIn],
 ) -> dict[str, Any]:
-    """Accept a picture of at most 10 MB; Location says where to follow it. Whether it can be used is found out then."""
+    """Accept a picture of at most 10 MB, and the square to show of it; Location says where to follow it.
+
+    Whether the picture can be used, and whether the square lies within it, is found out then.
+    """
     try:
-        avatar = services.upload_avatar(request.user, image)  # type: ignore[arg-type]  # signed in, or we are not here
+        square = Crop.of(crop.crop_x, crop.crop_y, crop.crop_size)
+        avatar = services.upload_avatar(request.user, image, square)  # type: ignore[arg-type]  # signed in, or we are not here
     except Refusal as refusal:
         raise Problem(413 if refusal.code == "too_large" else 422, refusal.code, refusal.detail) from refusal
     response["Location"] = reverse("api:read_avatar", args=[avatar.public_id])
@@ -90,6 +120,12 @@ def delete_avatar(request: HttpRequest, avatar_id: UUID) -> None:
     services.delete_avatar(find(request, avatar_id))
 
 
+@router.get("/avatars/{avatar_id}/events", response={200: None}, openapi_extra=DESCRIBED)
+def follow_avatar(request: HttpRequest, avatar_id: UUID) -> HttpResponseBase:
+    """Follow an avatar by server-sent events: each says that something has changed, and its status."""
+    return follow(request, AVATAR, find(request, avatar_id).pk, str(avatar_id))
+
+
 def find(request: HttpRequest, avatar_id: UUID) -> Avatar:
     """Return the caller's own avatar; somebody else's does not exist for them (404)."""
     mine = Avatar.objects.of(request.user.pk or 0).with_thumbnails()
@@ -104,6 +140,7 @@ def serialize(avatar: Avatar) -> dict[str, Any]:
     return {
         "id": avatar.public_id,
         "status": avatar.status,
+        "crop": avatar.crop._asdict() if avatar.crop else None,
         "thumbnails": [describe(each) for each in thumbnails if each.format == Thumbnail.Format.WEBP],
         "mail_thumbnail": mail[0] if mail else None,
         "error": {"code": avatar.error_code, "detail": avatar.error_detail} if rejected else None,

@@ -5,6 +5,7 @@ from math import isqrt
 from media.wire import Refusal
 
 MAX_BYTES = 10 * 1024 * 1024
+TOO_LARGE = f"The file is larger than {MAX_BYTES // 1024**2} MB."
 # A phone takes 12, a good camera 24. One byte more per channel and pixel is 24 MB: with alpha and 16 bits, 192 MB,
 # which still fits the decoder's memory limit.
 MAX_PIXELS = 24_000_000
@@ -32,7 +33,7 @@ def check_bytes(size: int) -> None:
     if size == 0:
         raise Refusal("empty", "The file is empty.")
     if size > MAX_BYTES:
-        raise Refusal("too_large", f"The file is larger than {MAX_BYTES // 1024**2} MB.")
+        raise Refusal("too_large", TOO_LARGE)
 
 
 def sniff(data: bytes) -> str:

@@ -4,7 +4,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
-from media.formats import ACCEPT, check_bytes
+from media.crops import Crop
+from media.formats import ACCEPT, MAX_BYTES, TOO_LARGE, check_bytes
 from media.wire import Refusal
 
 
@@ -18,7 +19,10 @@ class PictureField(forms.FileField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             allow_empty_file=True,  # refused below, in the same words as everywhere
-            widget=forms.FileInput(attrs={"accept": ACCEPT}),
+            # The last two are for the script that refuses what is too large before it is sent.
+            widget=forms.FileInput(
+                attrs={"accept": ACCEPT, "data-max-bytes": MAX_BYTES, "data-too-large": TOO_LARGE}
+            ),
             **kwargs,
         )
 
@@ -36,12 +40,32 @@ class PictureField(forms.FileField):
         return file
 
 
+CROP = ("crop_x", "crop_y", "crop_size")
+
+
 class AvatarForm(forms.Form):
     image = PictureField(
         label="New picture",
-        help_text="JPEG, PNG, WebP, GIF or AVIF, up to 10 MB. The middle of it is cut out as a square.",
+        help_text="JPEG, PNG, WebP, GIF or AVIF, up to 10 MB.",
         error_messages={"required": "Choose a picture first."},
     )
+    # The square to show. A script fills them in; without one they are empty, and it is the middle.
+    crop_x = forms.IntegerField(required=False)
+    crop_y = forms.IntegerField(required=False)
+    crop_size = forms.IntegerField(required=False)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **options})
+
+    def clean(self) -> dict[str, Any]:
+        """Return what was filled in, and ``crop``, the square."""
+        data = {**self.cleaned_data}
+        if any([self.errors.pop(name, None) for name in CROP]):
+            raise ValidationError(
+                "The square that was chosen is not made of whole numbers.", code="invalid_crop"
+            )
+        try:
+            data["crop"] = Crop.of(*(data[name] for name in CROP))
+        except Refusal as refusal:
+            raise ValidationError(refusal.detail, code=refusal.code) from refusal
+        return data

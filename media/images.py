@@ -15,9 +15,8 @@ import pyvips
 
 from media.crops import TRANSPOSED, UPRIGHT, Crop
 from media.formats import check_bytes, check_shape, sniff
-from media.wire import Encoded, Refusal
+from media.wire import SIZES, Encoded, Refusal
 
-SIZES = (512, 256, 128, 64, 32)
 MAIL_SIZE = 128  # some mail clients cannot show WebP: they get a JPEG of this size
 # Measured on camera photographs at 512 pixels: effort 2 takes 9 ms and 29.3 kB, the default of 4 takes 19 ms and
 # 28.4 kB, 0.3 dB better. Quality 80 is where WebP's own default of 75 stops showing on faces.

@@ -10,10 +10,12 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.middleware import HtmxDetails
 
 from media.forms import AvatarForm
 from media.models import PUBLIC, Avatar
 from media.services import delete_avatars_of, upload_avatar
+from media.wire import SIZES
 
 #: Decided by us from the name that we gave, never by guessing from the bytes.
 CONTENT_TYPES = {"webp": "image/webp", "jpeg": "image/jpeg"}
@@ -23,6 +25,7 @@ class SignedInRequest(HttpRequest):
     """What a view gets behind ``login_required``."""
 
     user: User
+    htmx: HtmxDetails
 
 
 class Profile(NamedTuple):
@@ -47,18 +50,30 @@ class Profile(NamedTuple):
         """Whether the newest upload was refused."""
         return self.newest is not None and self.newest.status == Avatar.Status.REJECTED
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Which thumbnails there will be."""
+        return SIZES
+
 
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: SignedInRequest) -> HttpResponse:
-    """Show a person's avatar, and take a new one."""
+    """Show a person's avatar, and take a new one.
+
+    A script that sends the form gets the parts of the page that have changed: the avatar, or what is wrong.
+    """
     if request.method != "POST":
         return _show(request, "media/profile.html", form=AvatarForm())
     form = AvatarForm(request.POST, request.FILES)
     if not form.is_valid():
+        if request.htmx:
+            return render(request, "media/_upload_errors.html", {"form": form}, status=422)
         return _show(request, "media/profile.html", form=form, status=422)
-    upload_avatar(request.user, form.cleaned_data["image"])
+    upload_avatar(request.user, form.cleaned_data["image"], form.cleaned_data["crop"])
+    if request.htmx:
+        return _show(request, "media/_avatar.html", status=202)
     return redirect("media:profile")
 
 
@@ -66,8 +81,11 @@ def profile(request: SignedInRequest) -> HttpResponse:
 @login_required
 @require_safe
 def avatar(request: SignedInRequest) -> HttpResponse:
-    """The part of the profile page that changes while an upload is processed."""
-    return _show(request, "media/_avatar.html")
+    """The part of the profile page that changes while an upload is processed.
+
+    Asked for only while one is: thumbnails that are there now are new, and appear one after another.
+    """
+    return _show(request, "media/_avatar.html", fresh=True)
 
 
 @never_cache
@@ -76,7 +94,11 @@ def avatar(request: SignedInRequest) -> HttpResponse:
 def delete(request: SignedInRequest) -> HttpResponse:
     """Ask whether to delete the avatar, and delete it with everything that was uploaded for it."""
     if request.method != "POST":
-        return _show(request, "media/delete.html")
+        shown = Profile.of(request.user.pk)
+        if shown.newest is None:
+            messages.info(request, "You have no picture, so there is nothing to delete.")
+            return redirect("media:profile")
+        return render(request, "media/delete.html", {"profile": shown})
     if delete_avatars_of(request.user.pk):
         messages.success(request, "Your picture is deleted.")
     return redirect("media:profile")

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import IO, NamedTuple, Self
 
 LENGTH_BYTES = 8
+#: The sides of the thumbnails, in pixels, in the order in which they are made.
+SIZES = (512, 256, 128, 64, 32)
 
 
 class Refusal(Exception):  # noqa: N818  not an error of ours: an answer

@@ -1,8 +1,9 @@
-"""The picture that stands for a person in the header of every page."""
+"""The picture that stands for a person in the header of every page, and what to do when one was refused."""
 
 from django import template
 from django.template.context import Context
 
+from media.advice import ADVICE
 from media.models import Avatar, Thumbnail
 
 register = template.Library()
@@ -18,3 +19,9 @@ def avatar_url(context: Context, size: int) -> str:
         format=Thumbnail.Format.WEBP,
     ).first()
     return thumbnail.url if thumbnail else ""
+
+
+@register.filter
+def advice(code: str) -> str:
+    """Return what a person can do about a refusal with this code, or ""."""
+    return ADVICE.get(code, "")
