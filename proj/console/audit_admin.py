@@ -20,7 +20,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind, kind) for kind in ("job", "operation", "queue", "schedule")]
+        return [(kind, kind) for kind in ("job", "operation", "queue", "rate", "schedule")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         return queryset.filter(action__startswith=f"{self.value()}.") if self.value() else queryset

@@ -14,6 +14,7 @@ _LOOKING = (
             "operation",
             "pausedqueue",
             "worker",
+            "taskrate",
             "auditentry",
             "schedulepolicy",
             "skippedslots",
@@ -26,6 +27,7 @@ _ACTING = (
     "jobs.operate_job",
     "jobs.pause_queue",
     "jobs.run_schedule",
+    *(f"jobs.{verb}_taskrate" for verb in ("add", "change", "delete")),
     *(f"django_celery_beat.{verb}_periodictask" for verb in ("add", "change")),
     *(f"django_celery_beat.{verb}_{model}" for verb in ("add", "change") for model in _BEAT[1:3]),
 )

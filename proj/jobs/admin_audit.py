@@ -21,7 +21,7 @@ class Audited:
     def audit_target(self, obj: Model) -> str:
         return f"{self.audited_as}:{obj.pk}"
 
-    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:  # noqa: FBT001  Django's
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001  Django's
         with transaction.atomic():
             super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
             was, now = form.initial, form.cleaned_data
@@ -38,7 +38,7 @@ class Audited:
                     after=after,
                 )
 
-    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
         with transaction.atomic():
             self._record_deletion(request, [obj])
             super().delete_model(request, obj)  # type: ignore[misc]

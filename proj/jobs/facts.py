@@ -9,7 +9,7 @@ from django_celery_results.models import TaskResult
 
 from proj.jobs import bell, health, ledger
 from proj.jobs.ledger.statements import run
-from proj.jobs.models import Job, PausedQueue, State
+from proj.jobs.models import Job, PausedQueue, State, TaskRate
 
 #: Jobs in front of one are counted up to here: "more than 1,000" tells as much, and costs 3 ms where 10,000 cost 30.
 MOST_AHEAD = 1_000
@@ -27,6 +27,7 @@ class Facts:
     broker_is_there: bool = True
     consumed: frozenset[str] | None = None  # the queues that workers take from; None: nobody was asked
     paused: PausedQueue | None = None  # who has paused its queue, and why
+    rate: TaskRate | None = None  # how often its task may begin, if it waits for its turn
 
 
 def gather(job_id: str, *, ask_workers: bool) -> Facts:
@@ -38,7 +39,8 @@ def gather(job_id: str, *, ask_workers: bool) -> Facts:
     if job.state == State.RUNNING:
         return Facts(now=now, job=job, claimant_is_there=_claimant_is_there(job))
     if job.state == State.DEAD or job.available_at > now:
-        return Facts(now=now, job=job)
+        booked = job.state == State.QUEUED and (job.progress or {}).get("state") == "BOOKED"
+        return Facts(now=now, job=job, rate=TaskRate.objects.filter(pk=job.task).first() if booked else None)
     paused = PausedQueue.objects.filter(pk=job.queue).first()
     if paused is not None:
         return Facts(now=now, job=job, paused=paused)

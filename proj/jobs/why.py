@@ -18,6 +18,7 @@ class Code(StrEnum):
     SCHEDULED = "scheduled"
     RETRYING = "retrying"
     PAUSED = "paused"
+    RATED = "rated"
     NOT_RUNG = "not_rung"
     BROKER_AWAY = "broker_away"
     NO_WORKER = "no_worker"
@@ -108,6 +109,12 @@ def _explain_running(job: Job, facts: Facts) -> Explanation:
 
 def _explain_queued(job: Job, facts: Facts) -> Explanation:
     failed = f"It has failed in passing ({job.error}) and" if job.error else "It"
+    if facts.rate is not None:
+        turn = _ahead_of(job.available_at, facts.now)
+        return Explanation(
+            Code.RATED,
+            f"{failed} waits for its turn, {turn}. {facts.rate}, because: {_full_stop(facts.rate.reason)}",
+        )
     if job.available_at > facts.now:
         code = Code.RETRYING if job.error else Code.SCHEDULED
         return Explanation(code, f"{failed} waits for its time: {_ahead_of(job.available_at, facts.now)}.")

@@ -40,6 +40,7 @@ from proj.jobs.ledger.operating import (
     replay,
     revoke,
 )
+from proj.jobs.ledger.rating import book, unbook
 from proj.jobs.ledger.recording import Entry, record, unring
 from proj.jobs.ledger.ringing import Orphan, due, lost, now, orphans, rescue, unheard, waiting
 
@@ -52,6 +53,7 @@ __all__ = [
     "NotOwed",
     "Orphan",
     "amend",
+    "book",
     "bury",
     "bury_queued",
     "bury_unclaimed",
@@ -77,6 +79,7 @@ __all__ = [
     "rescue",
     "retry",
     "revoke",
+    "unbook",
     "unheard",
     "unring",
     "waiting",

@@ -8,6 +8,7 @@ from celery import current_task
 from django.db import connection
 
 from proj.jobs.failpoints import failpoint
+from proj.jobs.ledger.rating import TURN, book
 from proj.jobs.ledger.statements import LAZY, as_json, count, legible, run, run_prepared
 from proj.jobs.message import Message
 from proj.jobs.results import STORE_ON_CONFLICT, Outcome
@@ -57,8 +58,13 @@ _CLAIM = f"""
      WHERE id = %s AND state = 'queued' AND available_at <= clock_timestamp()
        AND task = %s AND coalesce((message #>> '{{headers,retries}}')::int, 0) = %s
        AND queue NOT IN (SELECT queue FROM jobs_pausedqueue)
+       AND task NOT IN (SELECT task FROM jobs_taskrate)
     RETURNING attempt, queue, subject, cancel_requested
 """  # noqa: S608  LAZY is a constant
+
+_CLAIM_IN_TURN = TURN + _CLAIM.replace(
+    "task NOT IN (SELECT task FROM jobs_taskrate)", "task IN (SELECT task FROM turn)"
+)
 
 
 def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: float) -> Claim:
@@ -72,7 +78,7 @@ def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: flo
         seconds: the task's hard time limit.
 
     Raises:
-        NotOwed: there is no such job to be had, or its queue is paused; the message is to be dropped.
+        NotOwed: there is no such job to be had, its queue is paused, or it is not its turn; the message is to be dropped.
 
     A worker that dies after this leaves a row whose claimant has no database connection: the dispatcher sets it free.
 
@@ -83,7 +89,12 @@ def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: flo
     connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs
     _, rows = run_prepared(_CLAIM, [worker, seconds + MARGIN, message_id, task, retries])
     if not rows:
-        hold(message_id)
+        rows = run(
+            _CLAIM_IN_TURN, [task, message_id, task, worker, seconds + MARGIN, message_id, task, retries]
+        )
+    if not rows:
+        if not book(message_id, task):
+            hold(message_id)
         raise NotOwed(message_id)
     failpoint("claimed")
     return Claim(message_id, *rows[0])

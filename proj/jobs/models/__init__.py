@@ -5,6 +5,7 @@ from proj.jobs.models.chord import Chord, ChordPart
 from proj.jobs.models.job import Job, State
 from proj.jobs.models.operation import Operation
 from proj.jobs.models.queue import PausedQueue
+from proj.jobs.models.rate import TaskRate
 from proj.jobs.models.schedule import Overlap, SchedulePolicy, SkippedSlots
 from proj.jobs.models.throughput import QueueMinute
 from proj.jobs.models.worker import Worker
@@ -21,5 +22,6 @@ __all__ = [
     "SchedulePolicy",
     "SkippedSlots",
     "State",
+    "TaskRate",
     "Worker",
 ]
