@@ -18,7 +18,10 @@ from media.formats import MAX_SIDE
 from media.live import AVATAR
 from media.models import Avatar, Thumbnail
 from media.wire import Refusal
+from proj.api.describing import refused
+from proj.api.idempotency import Made, idempotent
 from proj.api.paging import paginate
+from proj.api.polling import look_again, revalidated
 from proj.api.problems import Problem
 from proj.live.answers import DESCRIBED, follow
 
@@ -81,13 +84,22 @@ class AvatarFilter(Schema):
     limit: int = 50
 
 
-@router.post("/avatars", response={202: AvatarOut}, summary="Upload a picture")
-def create_avatar(
-    request: HttpRequest,
-    response: HttpResponse,
-    image: File[UploadedFile],
-    crop: Form[CropIn],
-) -> dict[str, Any]:
+NOT_THERE = "not_found: there is no such avatar, or it is somebody else's."
+
+
+@router.post(
+    "/avatars",
+    response={202: AvatarOut},
+    summary="Upload a picture",
+    openapi_extra=refused(
+        {
+            413: "too_large: the picture has more than 10 MB.",
+            422: "empty: the file is empty; or the request is not valid, or its key was used for another one.",
+        }
+    ),
+)
+@idempotent(AvatarOut)
+def create_avatar(request: HttpRequest, image: File[UploadedFile], crop: Form[CropIn]) -> Made:
     """Accept a picture of at most 10 MB, and the square to show of it; Location says where to follow it.
 
     Whether the picture can be used, and whether the square lies within it, is found out then.
@@ -97,8 +109,7 @@ def create_avatar(
         avatar = services.upload_avatar(request.user, image, square)  # type: ignore[arg-type]  # signed in, or we are not here
     except Refusal as refusal:
         raise Problem(413 if refusal.code == "too_large" else 422, refusal.code, refusal.detail) from refusal
-    response["Location"] = reverse("api:read_avatar", args=[avatar.public_id])
-    return serialize(avatar)
+    return Made(serialize(avatar), reverse("api:read_avatar", args=[avatar.public_id]))
 
 
 @router.get("/avatars", response=AvatarPage, summary="Your avatars, newest first")
@@ -108,13 +119,24 @@ def list_avatars(request: HttpRequest, filters: Query[AvatarFilter]) -> dict[str
     return paginate(avatars, filters.cursor, filters.limit, serialize)
 
 
-@router.get("/avatars/{avatar_id}", response=AvatarOut, summary="One avatar")
-def read_avatar(request: HttpRequest, avatar_id: UUID) -> dict[str, Any]:
+@router.get(
+    "/avatars/{avatar_id}", response=AvatarOut, summary="One avatar", openapi_extra=refused({404: NOT_THERE})
+)
+@revalidated
+def read_avatar(request: HttpRequest, avatar_id: UUID, response: HttpResponse) -> dict[str, Any]:
     """Its status; its thumbnails when it is ready; the reason when it was rejected."""
-    return serialize(find(request, avatar_id))
+    avatar = find(request, avatar_id)
+    if avatar.is_unfinished:
+        look_again(response, avatar.created_at)
+    return serialize(avatar)
 
 
-@router.delete("/avatars/{avatar_id}", response={204: None}, summary="Delete an avatar")
+@router.delete(
+    "/avatars/{avatar_id}",
+    response={204: None},
+    summary="Delete an avatar",
+    openapi_extra=refused({404: NOT_THERE}),
+)
 def delete_avatar(request: HttpRequest, avatar_id: UUID) -> None:
     """Delete it with all its files, also while it is being processed."""
     services.delete_avatar(find(request, avatar_id))

@@ -60,7 +60,7 @@ class AvatarForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Return what was filled in, and ``crop``, the square."""
         data = {**self.cleaned_data}
-        if any([self.errors.pop(name, None) for name in CROP]):
+        if [name for name in CROP if self.errors.pop(name, None)]:
             raise ValidationError(
                 "The square that was chosen is not made of whole numbers.", code="invalid_crop"
             )

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from media import services
-from media.formats import MAX_BYTES
+from media.formats import MAX_BYTES, MAX_SIDE
 from media.models import Avatar
 from proj.api.models import Token
 from tests.factories import make_user
@@ -27,8 +27,8 @@ def bearer(user: User) -> dict[str, str]:
     return {"Authorization": f"Bearer {Token.issue(user)[1]}"}
 
 
-def post(client, user: User, data: bytes, name: str = "me.png"):
-    return client.post(LIST, {"image": SimpleUploadedFile(name, data)}, headers=bearer(user))
+def post(client, user: User, data: bytes, name: str = "me.png", **fields: object):
+    return client.post(LIST, {"image": SimpleUploadedFile(name, data), **fields}, headers=bearer(user))
 
 
 def process_all() -> None:
@@ -160,3 +160,52 @@ def test_avatars_are_listed_newest_first_in_pages(client, shopper):
     assert [each["id"] for each in first["items"]] == ids[:0:-1]
     second = client.get(LIST, {"limit": 2, "cursor": first["next"]}, headers=bearer(shopper)).json()
     assert ([each["id"] for each in second["items"]], second["next"]) == (ids[:1], None)
+
+
+def test_the_square_to_show_is_taken_and_told(client, shopper):
+    response = post(client, shopper, plain(), crop_x=0, crop_y=4, crop_size=60)
+    assert response.status_code == 202
+    assert response.json()["crop"] == {"x": 0, "y": 4, "size": 60}
+    assert Avatar.objects.get().crop == (0, 4, 60)
+
+
+def test_without_a_square_it_is_the_middle(client, shopper):
+    assert post(client, shopper, plain()).json()["crop"] is None
+
+
+@pytest.mark.parametrize("field", ["crop_x", "crop_y", "crop_size"])
+@pytest.mark.parametrize(
+    "value", ["", "-1", "1.5", "1e3", "NaN", "x", "[]", "9" * 5000, str(MAX_SIDE + 1), "\x00", "<script>"]
+)
+def test_a_number_that_is_none_is_a_problem_that_says_where(client, shopper, field, value):
+    square = {"crop_x": 0, "crop_y": 0, "crop_size": 8, field: value}
+    response = post(client, shopper, plain(), **square)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid")
+    assert [field in error["pointer"] for error in response.json()["errors"]] == [True]
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert not Avatar.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "square",
+    [
+        {"crop_x": 1},
+        {"crop_x": 1, "crop_y": 1},
+        {"crop_size": 9},
+        {"crop_x": MAX_SIDE - 1, "crop_y": 0, "crop_size": 2},
+    ],
+)
+def test_numbers_that_make_no_square_are_a_problem(client, shopper, files, square):
+    response = post(client, shopper, plain(), **square)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_crop")
+    assert "square" in response.json()["detail"]
+    assert not Avatar.objects.exists()
+    assert [path for path in files.rglob("*") if path.is_file()] == []
+
+
+def test_a_square_beyond_the_picture_is_found_out_when_it_is_processed(client, shopper):
+    location = post(client, shopper, plain(), crop_x=1, crop_y=0, crop_size=64).headers["Location"]
+    process_all()
+    body = client.get(location, headers=bearer(shopper)).json()
+    assert (body["status"], body["error"]["code"]) == ("rejected", "crop_outside")
+    assert "64 x 64 pixels" in body["error"]["detail"]
