@@ -20,9 +20,11 @@ What may fail, and what then:
 - *A worker dies* with or without having committed: rows tell, streams notice nothing.
 - *This process is killed*: its clients' connections break; they come back to another, or to the next one, with the id of
   what they have seen. Nothing is kept here that would be lost.
-- *The database is away*: the watcher tries again at every look; streams stay open and are sent heartbeats. A client that
-  comes back meanwhile gets a 500 or 503, and the page polls, and says that the connection is lost.
-- *The watcher dies* of something nobody thought of: the next stream starts another, and no stream outlives 55 s.
+- *The database is away*: the watcher tries again at every look, and a restart costs a second. Instead of a heartbeat that
+  would be a lie, a stream that nobody could look after for 10 s ends; its client is told an error when it comes back, and
+  the page polls.
+- *The watcher hangs* on a connection that is dead but not closed, or dies of something nobody thought of: its streams end in
+  the same way, and the next one starts another watcher.
 - *A fork*: the child starts with no streams and without a watcher; it starts its own.
 - *The client goes away*: noticed at the next look (half a second), where the system tells (Linux), else at the heartbeat.
 - *More clients than threads*: 503 with Retry-After; the page polls as if there were no streams, and tries again later.

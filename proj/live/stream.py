@@ -13,6 +13,8 @@ from proj.live.kinds import Kind, State
 
 #: Seconds. Proxies cut a connection that is silent for 60 s (nginx, AWS) or 30 s (some phones' networks).
 HEARTBEAT = 15.0
+#: Seconds after which a stream that nobody has looked after ends: a heartbeat means that news would have been seen.
+UNWATCHED = 10.0
 #: Seconds that a stream lasts, at most: below the 60 s after which many proxies end any request.
 LIFETIME = 55.0
 #: By so much shorter at random: clients that came at once, after a restart, do not all come back at once.
@@ -50,6 +52,7 @@ class Stream:
         self._offered = seen
         self._forget = forget
         self._news: SimpleQueue[State | None] = SimpleQueue()
+        self._watched = time.monotonic()
         self._deadline = time.monotonic() + LIFETIME - random.uniform(0, SPREAD)  # noqa: S311  no secret
 
     @property
@@ -59,6 +62,7 @@ class Stream:
 
     def offer(self, state: State | None) -> None:
         """Tell what the object is like now; None: it is gone. Only one thread may offer."""
+        self._watched = time.monotonic()
         if state is None:
             self.end()
         elif state.version != self._offered:
@@ -77,6 +81,8 @@ class Stream:
             try:
                 news = self._news.get(timeout=min(left, HEARTBEAT))
             except Empty:
+                if time.monotonic() - self._watched > UNWATCHED:
+                    return
                 yield BEAT
                 continue
             if news is None:

@@ -14,6 +14,8 @@ from proj.live.stream import Stream
 
 #: Seconds between two looks. An event is late by half of it, on average; a query for 50 orders takes 2 ms.
 INTERVAL = 0.5
+#: Seconds after which a look that has not come to an end is taken to hang, on a connection that is dead but not closed.
+HANGS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Watcher:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._looked = time.monotonic()
         self._away = False
 
     def __len__(self) -> int:
@@ -41,10 +44,10 @@ class Watcher:
         with self._lock:
             if self._stopping or len(self._streams) >= bound:
                 return False
+            if not self._streams:
+                self._looked = time.monotonic()  # it had nothing to look at
             self._streams.add(stream)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-                self._thread.start()
+            self._ensure_thread()
         self._end_if_stopping(stream)
         self._wake.set()
         return True
@@ -59,13 +62,21 @@ class Watcher:
         for stream in tuple(self._streams):
             stream.end()
 
+    def _ensure_thread(self) -> None:
+        """Start the thread, or another in place of one that has died or hangs."""
+        hangs = time.monotonic() - self._looked > HANGS
+        if self._thread is None or hangs or not self._thread.is_alive():
+            self._looked = time.monotonic()
+            self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+            self._thread.start()
+
     def _end_if_stopping(self, stream: Stream) -> None:
         """A signal may have come since the question was asked, and its handler not have seen this stream."""
         if self._stopping:
             stream.end()
 
     def _run(self) -> None:
-        while True:
+        while self._thread is threading.current_thread():  # else another has taken its place
             if not self._streams:
                 connection.close()
                 self._wake.wait()
@@ -82,6 +93,7 @@ class Watcher:
                 self._away = True
             except Exception:  # it must not end while anybody waits for it
                 logger.exception("live: a look failed")
+            self._looked = time.monotonic()
             time.sleep(max(0.0, INTERVAL - (time.monotonic() - begun)))
 
     def look(self) -> None:
