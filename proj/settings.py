@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "proj.api.middleware.api_answers",
     # Binds the request's id and user to every log line, and sends them along with every task.
     "proj.accounts.middleware.DiscreetRequestMiddleware",
 ]
@@ -258,6 +259,17 @@ HOOKS_ALLOW_PRIVATE = env.bool("HOOKS_ALLOW_PRIVATE", default=False)
 # How many clients each web process tells of news as it happens; each holds a thread (proj/live). None unless the server
 # was started with threads for them, as `make up` does: pages poll instead.
 LIVE_STREAMS = env.int("LIVE_STREAMS", default=0)
+
+# --- The API ----------------------------------------------------------------------------------------------------------
+
+# Calls within any minute: of a person, with all tokens, to look and to change something; and of an address without either.
+# A program that looks at a hundred orders every five seconds stays below; a loop that has gone wild does not.
+API_RATES = {
+    "read": env.int("API_RATE_READ", default=1500),
+    "write": env.int("API_RATE_WRITE", default=600),
+    "anonymous": env.int("API_RATE_ANONYMOUS", default=600),
+}
+NINJA_NUM_PROXIES = ALLAUTH_TRUSTED_PROXY_COUNT  # whose word about the client's address counts
 
 # --- The cache ---------------------------------------------------------------------------------------------------------
 

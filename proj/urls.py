@@ -7,23 +7,25 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
-from ninja import NinjaAPI
 
 from media.urls import uploads
-from proj.api import problems
+from proj.api import problems, rate
 from proj.api.auth import AUTH
+from proj.api.document import DocumentedApi
 from proj.jobs import health
 
-api = NinjaAPI(
+api = DocumentedApi(
     title="Shop",
     version="1",
     description="Orders, avatars, reports, and the background jobs behind them.",
     auth=AUTH,
+    throttle=rate.PerCaller(),
     openapi_url="openapi.json",
     docs_url=None,
     urls_namespace="api",
 )
 problems.install(api)
+rate.install(api)
 for module in ("orders.api", "media.api", "reports.api", "proj.jobs.api", "proj.hooks.api"):
     api.add_router("", import_module(module).router)
 

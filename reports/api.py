@@ -11,7 +11,10 @@ from django.urls import reverse
 from ninja import Field, Query, Router, Schema
 from pydantic import BeforeValidator
 
+from proj.api.describing import refused
+from proj.api.idempotency import Made, idempotent
 from proj.api.paging import paginate
+from proj.api.polling import look_again, revalidated
 from proj.api.problems import Problem
 from proj.live.answers import DESCRIBED, follow
 from reports import files, services
@@ -71,17 +74,26 @@ class ReportFilter(Schema):
     limit: int = 50
 
 
-@router.post("/reports", response={202: ReportOut}, by_alias=True)
-def create_report(request: HttpRequest, payload: ReportIn, response: HttpResponse) -> dict[str, Any]:
+CSV = "day,currency,orders,items,amount\r\n2026-01-01,GBP,2,5,12.75\r\n"
+NOT_THERE = "not_found: there is no such report, or the caller may not read it."
+
+
+@router.post(
+    "/reports",
+    response={202: ReportOut},
+    by_alias=True,
+    openapi_extra=refused({403: "forbidden: reports are for staff who may add them."}),
+)
+@idempotent(ReportOut, by_alias=True)
+def create_report(request: HttpRequest, payload: ReportIn) -> Made:
     """Accept a report; Location says where to follow it."""
     if not (request.user.is_staff and request.user.has_perm("reports.add_report")):
         raise Problem(403, "forbidden", "Reports are for staff who may add them.")
     try:
         report = services.request_report(request.user, payload.first, payload.last, kind=payload.kind)
-    except ReportRefused as refused:
-        raise Problem(422, refused.code, refused.detail) from refused
-    response["Location"] = reverse("api:read_report", args=[report.public_id])
-    return serialize(report)
+    except ReportRefused as error:
+        raise Problem(422, error.code, error.detail) from error
+    return Made(serialize(report), reverse("api:read_report", args=[report.public_id]))
 
 
 @router.get("/reports", response=ReportPage, by_alias=True)
@@ -93,13 +105,30 @@ def list_reports(request: HttpRequest, filters: Query[ReportFilter]) -> dict[str
     return paginate(reports, filters.cursor, filters.limit, serialize)
 
 
-@router.get("/reports/{report_id}", response=ReportOut, by_alias=True)
-def read_report(request: HttpRequest, report_id: UUID) -> dict[str, Any]:
+@router.get(
+    "/reports/{report_id}", response=ReportOut, by_alias=True, openapi_extra=refused({404: NOT_THERE})
+)
+@revalidated
+def read_report(request: HttpRequest, report_id: UUID, response: HttpResponse) -> dict[str, Any]:
     """Return one report."""
-    return serialize(find(request, report_id))
+    report = find(request, report_id)
+    if report.finished_at is None:
+        look_again(response, report.created_at)
+    return serialize(report)
 
 
-@router.get("/reports/{report_id}/file", response={200: None})
+@router.get(
+    "/reports/{report_id}/file",
+    response={200: None},
+    openapi_extra={
+        "responses": {
+            200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": CSV}}},
+            **refused(
+                {404: NOT_THERE, 409: "not_ready: the report has no file; report_status says how far it is."}
+            )["responses"],
+        }
+    },
+)
 def download_report(request: HttpRequest, report_id: UUID) -> HttpResponseBase:
     """Return the file as CSV, once the report is ready."""
     report = find(request, report_id)

@@ -1,41 +1,39 @@
-from typing import Annotated, Any, cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from ninja import Header, Query, Router
+from ninja import Query, Router
 
 from orders import services
-from orders.api.refusals import NOT_THERE, refused
 from orders.api.schemas import OrderFilter, OrderIn, OrderOut, OrderPage
 from orders.balance import ROWS
 from orders.errors import InvalidPaymentMethod, InvalidQuantity, OrderRefused, TooLate, UnknownProduct
 from orders.models import Order
 from orders.models.order import OrderQuerySet
+from orders.states import LIVE
+from proj.api.describing import refused
+from proj.api.idempotency import Made, idempotent
 from proj.api.paging import paginate
+from proj.api.polling import look_again, revalidated
 from proj.api.problems import Problem
 
 router = Router(tags=["orders"])
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        description="1 to 255 printable ASCII characters. The same key with the same order places one order.",
-    ),
-]
+NOT_THERE = "not_found: there is no such order, or it is somebody else's."
 
 
 @router.post(
     "",
     response={202: OrderOut},
-    openapi_extra=refused({422: "The order cannot be accepted, or the key was used for another one."}),
+    openapi_extra=refused(
+        {422: "unknown_product: or another reason why the order cannot be accepted, or its key not."}
+    ),
 )
-def place_order(
-    request: HttpRequest, body: OrderIn, response: HttpResponse, idempotency_key: IdempotencyKey = None
-) -> Order:
+@idempotent(OrderOut)
+def place_order(request: HttpRequest, body: OrderIn) -> Made:
     """Accept an order; Location says where to follow it. Checks, payment and delivery happen in the background."""
     try:
         placed = services.place_order(
@@ -43,17 +41,13 @@ def place_order(
             [services.LineRequest(line.sku, line.quantity) for line in body.lines],
             express=body.express,
             payment_method=body.payment_method,
-            idempotency_key=idempotency_key,
         )
-    except OrderRefused as refused:
-        raise Problem(422, refused.code, refused.detail, errors=errors(refused, body)) from refused
-    response["Location"] = reverse("api:read_order", args=[placed.order.public_id])
-    if not placed.created:
-        response["Idempotent-Replayed"] = "true"
-    return placed.order
+    except OrderRefused as error:
+        raise Problem(422, error.code, error.detail, errors=errors(error, body)) from error
+    return Made(placed.order, reverse("api:read_order", args=[placed.order.public_id]))
 
 
-@router.get("", response=OrderPage, openapi_extra=refused({422: "A filter or the cursor is not valid."}))
+@router.get("", response=OrderPage)
 def list_orders(request: HttpRequest, filters: Query[OrderFilter]) -> dict[str, Any]:
     """List the caller's orders, newest first."""
     orders = orders_of(request)
@@ -63,10 +57,14 @@ def list_orders(request: HttpRequest, filters: Query[OrderFilter]) -> dict[str, 
 
 
 @router.get("/{order_id}", response=OrderOut, openapi_extra=refused({404: NOT_THERE}))
-def read_order(request: HttpRequest, order_id: UUID) -> Order:
+@revalidated
+def read_order(request: HttpRequest, order_id: UUID, response: HttpResponse) -> Order:
     """Return one order with its lines, its steps, what has happened to it, and what has gone back of its money."""
     orders = orders_of(request).with_progress().prefetch_related(ROWS)
-    return get_object_or_404(orders, public_id=order_id)
+    order = get_object_or_404(orders, public_id=order_id)
+    if order.status in LIVE:
+        look_again(response, order.placed_at)
+    return order
 
 
 @router.post(
@@ -96,15 +94,15 @@ def orders_of(request: HttpRequest) -> OrderQuerySet:
     return Order.objects.of(caller(request).pk)
 
 
-def errors(refused: OrderRefused, body: OrderIn) -> list[dict[str, str]]:
+def errors(refusal: OrderRefused, body: OrderIn) -> list[dict[str, str]]:
     """Where in the body the refusal has its cause, as JSON pointers."""
-    match refused:
+    match refusal:
         case UnknownProduct() | InvalidQuantity():
-            field = "sku" if isinstance(refused, UnknownProduct) else "quantity"
-            positions = (n for n, line in enumerate(body.lines) if line.sku == refused.sku)
+            field = "sku" if isinstance(refusal, UnknownProduct) else "quantity"
+            positions = (n for n, line in enumerate(body.lines) if line.sku == refusal.sku)
             pointers = [f"/lines/{position}/{field}" for position in positions]
         case InvalidPaymentMethod():
             pointers = ["/payment_method"]
         case _:
             pointers = []
-    return [{"pointer": pointer, "detail": refused.detail} for pointer in pointers]
+    return [{"pointer": pointer, "detail": refusal.detail} for pointer in pointers]

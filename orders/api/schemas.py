@@ -7,6 +7,7 @@ from uuid import UUID
 from ninja import Field, Schema
 from pydantic import AfterValidator, ConfigDict
 
+from orders.api import examples
 from orders.balance import read_balance
 from orders.models import Order, OrderEvent, OrderStep
 from orders.payments.models import Refund, RefundState
@@ -36,12 +37,16 @@ class LineIn(Strict):
 
 
 class OrderIn(Strict):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ORDER_IN]})
+
     lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
     express: bool = False
     payment_method: Text = Field("pm_card_visa", max_length=64, description="The provider's id of the card.")
 
 
 class ProductOut(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PRODUCT]})
+
     sku: str
     name: str
     amount: int
@@ -109,6 +114,8 @@ class RefundOut(Schema):
 
 
 class OrderSummary(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SUMMARY]})
+
     id: UUID = Field(alias="public_id")
     status: Status
     reason: str = Field(description="Why it ended early; empty otherwise.")
@@ -125,6 +132,8 @@ class OrderSummary(Schema):
 
 
 class OrderOut(OrderSummary):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ORDER]})
+
     lines: list[LineOut]
     steps: list[StepOut]
     events: list[EventOut]

@@ -65,3 +65,21 @@ class Token(models.Model):
         """Remember that it was used, unless that was noted a short while ago."""
         if self.last_used_at is None or now - self.last_used_at > LAST_USE_WITHIN:
             type(self).objects.filter(pk=self.pk).update(last_used_at=now)
+
+
+class KeptAnswer(models.Model):
+    """The answer to a request with an idempotency key, for whoever sends the same again."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was asked, in hex.")
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField()
+    body = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once_per_user")]
+
+    def __str__(self) -> str:
+        return self.key

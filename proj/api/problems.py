@@ -47,6 +47,14 @@ class Problem(Exception):  # noqa: N818  the RFC's own word
         return JsonResponse(document, status=self.status, content_type=CONTENT_TYPE, headers=self.headers)
 
 
+UNAUTHENTICATED = Problem(
+    401,
+    "unauthenticated",
+    "Send a bearer token (make one on the page API tokens of your account) or sign in.",
+    headers={"WWW-Authenticate": "Bearer"},
+)
+
+
 def install(api: NinjaAPI) -> None:
     """Make every error of ``api`` a problem document."""
     api.exception_handler(Problem)(lambda request, problem: problem.response(request))
@@ -68,15 +76,6 @@ def _pointer(location: Sequence[str | int]) -> str:
     return "".join(f"/{part}" for part in parts)
 
 
-def _unauthenticated(_error: AuthenticationError) -> Problem:
-    return Problem(
-        401,
-        "unauthenticated",
-        "Send a bearer token (make one on the page API tokens of your account) or sign in.",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
-
-
 def _http_error(error: HttpError) -> Problem:
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return Problem(error.status_code, code, str(error))
@@ -89,7 +88,7 @@ def _unexpected(error: Exception) -> Problem:
 
 _TRANSLATIONS: dict[type[Exception], Any] = {
     ValidationError: _invalid,
-    AuthenticationError: _unauthenticated,
+    AuthenticationError: lambda _error: UNAUTHENTICATED,
     HttpError: _http_error,
     Http404: lambda _error: Problem(404, "not_found", "There is nothing here, or it is not yours."),
     PermissionDenied: lambda error: Problem(403, "forbidden", str(error) or "You may not do this."),

@@ -12,6 +12,8 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(keep_claim, dispatch_uid="proj.jobs.keep_claim")
+        from proj.api.idempotency import purge_answers  # noqa: PLC0415
+
         # schedule_admin takes the place of django-celery-beat's own, which has registered itself by now.
         from proj.jobs import (  # noqa: PLC0415
             attendance,
@@ -26,6 +28,7 @@ class JobsConfig(AppConfig):
         retention.register("unfinished chords", chords.purge)
         retention.register("skipped slots", schedules.purge_skipped_slots)
         retention.register("throughput", throughput.purge)
+        retention.register("answers kept for idempotency keys", purge_answers)
         retention.register("workers that are gone", attendance.purge)
 
 

@@ -58,8 +58,10 @@ def place_all(server, waiting):
 def test_posts_of_one_cart_with_one_key_place_one_order(place_all, waiting):
     answers = place_all(**{"Idempotency-Key": "checkout"})
     order = Order.objects.get()
-    assert {(status, number) for status, number, _ in answers} == {(202, str(order.public_id))}
-    assert sorted(str(replayed) for *_, replayed in answers) == ["None"] + ["true"] * (CLIENTS - 1)
+    number = str(order.public_id)
+    # One places it; who asks meanwhile is told to ask again, and who asks later is told the same as the first.
+    assert {answer for answer in answers if answer[0] != 409} <= {(202, number, None), (202, number, "true")}
+    assert [replayed for status, _, replayed in answers if status == 202].count(None) == 1
     assert waiting("default") == 1
 
 
