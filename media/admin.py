@@ -21,12 +21,12 @@ class AvatarAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
     actions = ["reprocess"]
     exclude = ["upload"]  # never shown, never served
 
-    @admin.display(description="")
+    @admin.display(description="picture")
     def preview(self, avatar: Avatar) -> str:
         """The smallest size but one, at half its pixels for sharp screens."""
         for each in avatar.thumbnails.all():
             if each.size == 64:  # noqa: PLR2004
-                return format_html('<img src="{}" width="32" height="32" alt="">', each.url)
+                return format_html('<img src="{}" width="32" height="32" alt="{}">', each.url, avatar)
         return "none"
 
     @admin.display(description="thumbnails")
