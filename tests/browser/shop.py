@@ -40,7 +40,7 @@ class Person:
     """Somebody who is signed in, without a browser: to bring about what a browser is then shown."""
 
     def __init__(self, url: str, name: str, password: str) -> None:
-        self.url = url
+        self.url, self._password = url, password
         self.session = requests.Session()
         self.post("/accounts/login/", {"username": name, "password": password})
         assert "sessionid" in self.session.cookies, f"{name} cannot sign in"
@@ -50,15 +50,19 @@ class Person:
         """As Playwright takes them."""
         return [{"name": each.name, "value": each.value, "url": self.url} for each in self.session.cookies]
 
+    def prove(self) -> None:
+        """Show the password again, as pages that change who may get in ask for."""
+        self.post("/accounts/reauthenticate/", {"password": self._password})
+
     def get(self, path: str) -> requests.Response:
         answer = self.session.get(f"{self.url}{path}", timeout=TIMEOUT)
         answer.raise_for_status()
         return answer
 
-    def post(self, path: str, fields: dict[str, Any]) -> requests.Response:
-        """Fill in the form of a page and send it to the same address."""
-        token = TOKEN.search(self.get(path).text)
-        assert token, f"no form at {path}"
+    def post(self, path: str, fields: dict[str, Any], *, form: str = "") -> requests.Response:
+        """Fill in the form of the page at `form` and send it to `path`, which is where the form is if not said."""
+        token = TOKEN.search(self.get(form or path).text)
+        assert token, f"no form at {form or path}"
         data = {"csrfmiddlewaretoken": token[1], **fields}
         answer = self.session.post(
             f"{self.url}{path}", data=data, headers={"Referer": self.url}, timeout=TIMEOUT
