@@ -52,16 +52,20 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     except OSError as error:
         return Answer(error=f"The host was not found: {_words(error)}")
     watch = threading.Timer(TOTAL, connection.cut)
+    watch.daemon = True
     watch.start()
     try:
         connection.request("POST", target.path, body, dict(headers))
         with closing(connection.getresponse()) as response:
+            if connection.is_cut:  # in the middle of the head, which the client takes for its end
+                raise TimeoutError
             return _read(response)
     except (OSError, HTTPException) as error:
         why = f"no answer within {TOTAL:g} s" if connection.is_cut else _words(error)
         return Answer(error=f"The connection failed: {why}")
     finally:
         watch.cancel()
+        watch.join()
         connection.close()
 
 

@@ -1,0 +1,1 @@
+"""Pages about one's webhook endpoints. Another person's do not exist: 404."""
