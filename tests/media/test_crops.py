@@ -95,3 +95,11 @@ def test_a_square_that_reaches_beyond_the_picture_is_refused_and_the_picture_mea
         with pytest.raises(Refusal, match=f"{width} x {height} pixels") as refusal:
             beyond.check_within(width, height)
         assert refusal.value.code == "crop_outside"
+
+
+def test_rounding_both_up_does_not_push_a_square_out_of_the_picture():
+    assert Crop(3, 3, 3).scaled(0.5, 3, 3) == (
+        1,
+        1,
+        2,
+    )  # 1.5 and 1.5 pixels would be rounded to 2 and 2, of 3
