@@ -56,7 +56,7 @@ def emit(owner_id: int, kind: str, data: Mapping[str, Any], *, key: str, at: dat
     """
     if not connection.in_atomic_block:
         raise UnaccompaniedError(f"{kind} would be emitted apart from what it tells")
-    words = {
+    words: dict[str, int | str | datetime] = {
         "owner": owner_id,
         "kind": kinds.registered()[kind].name,
         "event": event_id(key),
