@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Self
 
@@ -62,10 +61,3 @@ class Server:
     def events(self, kind: str, identity: object) -> str:
         """The address of something's events."""
         return f"{self.url}/api/v1/{kind}/{identity}/events"
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
-        """Tell it to stop, and return after how many seconds it has."""
-        begun = time.monotonic()
-        self.popen.send_signal(number)
-        self.popen.wait(30)
-        return time.monotonic() - begun

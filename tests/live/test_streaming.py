@@ -186,7 +186,6 @@ def test_a_watcher_that_died_is_replaced_with_the_next_stream(serve, listen, ord
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_stop_ends_its_streams_at_once(serve, listen, order, number):
-    idle = serve().stop(number)
     server = serve(workers=2)
     clients = [listen(server.events("orders", order.public_id)) for _ in range(50)]
     for client in clients:
@@ -194,10 +193,11 @@ def test_a_server_that_is_told_to_stop_ends_its_streams_at_once(serve, listen, o
 
     server.popen.send_signal(number)
     for client in clients:
-        client.wait_for_the_end(2)
+        client.wait_for_the_end(1)
 
     assert {client.broken for client in clients} == {False}
-    assert server.stop(number) < idle + 3
+    # Two seconds of it gunicorn waits for clients that keep their connections, as it does without streams.
+    eventually(lambda: server.log.read_text().count("Worker exiting") == 2, seconds=3)
 
 
 def test_without_that_it_waits_for_them_as_long_as_it_may(serve, listen, order):
@@ -208,4 +208,5 @@ def test_without_that_it_waits_for_them_as_long_as_it_may(serve, listen, order):
     server.popen.send_signal(signal.SIGTERM)
 
     with pytest.raises(AssertionError, match="in vain"):
-        client.wait_for_the_end(3)
+        eventually(lambda: "Worker exiting" in server.log.read_text(), seconds=5)
+    assert not client.over
