@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from proj.servers.environment import BASE_DIR
 from tests.browser import chromium
 from tests.browser.shop import Shop, running_shop
+from tests.browser.skipping import WANTED
 from tests.browser.window import open_window
 
 #: What a test left behind in its windows when it failed.
@@ -28,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.workers)
         item.add_marker(pytest.mark.timeout(300))
         if found is None:
-            item.add_marker(pytest.mark.skip(reason=f"no browser: {chromium.LOOKED_FOR} ({chromium.HOW})"))
+            item.add_marker(pytest.mark.skip(reason=f"{WANTED}: {chromium.LOOKED_FOR} ({chromium.HOW})"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,17 +44,43 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 FAILED = pytest.StashKey[bool]()
 
 
-@pytest.fixture(scope="session")
-def shop() -> Iterator[Shop]:
-    # Not in pytest's folder: PostgreSQL passes through as another user when root runs the tests.
-    with (
-        tempfile.TemporaryDirectory(prefix="shop-", ignore_cleanup_errors=True) as name,
-        running_shop(Path(name).resolve()) as shop,
-    ):
-        yield shop
+class Premises:
+    """Where the shop runs: from the first test that asks for it until the last test of this folder."""
+
+    def __init__(self) -> None:
+        self._shop: Shop | None = None
+        self._open = ExitStack()
+
+    def shop(self) -> Shop:
+        if self._shop is None:
+            # Not in pytest's folder: PostgreSQL passes through as another user when root runs the tests.
+            folder = tempfile.TemporaryDirectory(prefix="shop-", ignore_cleanup_errors=True)
+            path = Path(self._open.enter_context(folder)).resolve()
+            self._shop = self._open.enter_context(running_shop(path))
+        return self._shop
+
+    def close(self) -> None:
+        self._shop = None
+        self._open.close()
 
 
-@pytest.fixture(scope="session")
+premises = Premises()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Any:
+    yield
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        premises.close()  # a dozen processes would slow the other tests down
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    return premises.shop()
+
+
+# For a module and no longer: while Playwright runs, Django takes the whole thread for asynchronous.
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Its sandbox does not work for root, and need not: it sees no pages but ours.

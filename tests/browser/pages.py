@@ -51,6 +51,7 @@ PAGES = [
     PageOf("account-recovery-codes", "shopper", "/accounts/2fa/recovery-codes/"),
     PageOf("account-security-keys", "shopper", "/accounts/2fa/webauthn/"),
     PageOf("account-tokens", "shopper", "/accounts/tokens/"),
+    PageOf("webhooks", "shopper", "/hooks/"),
     PageOf("account-revoke", "shopper", "/accounts/tokens/{token}/revoke/"),
     PageOf("reports", "admin", "/reports/"),
     PageOf("report", "admin", "/reports/{report}/"),

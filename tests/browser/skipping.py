@@ -4,13 +4,12 @@ import pytest
 
 from tests.browser import chromium
 
-FOLDER = "tests/browser/"
+#: In the reason of every test that is skipped for want of one.
+WANTED = "no browser"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = [
-        report for report in terminalreporter.getreports("skipped") if report.nodeid.startswith(FOLDER)
-    ]
+    skipped = [report for report in terminalreporter.getreports("skipped") if WANTED in str(report.longrepr)]
     if skipped and chromium.find() is None:
         terminalreporter.section("NOT TESTED: THE PAGES IN A BROWSER", sep="!", red=True, bold=True)
         terminalreporter.line(

@@ -63,7 +63,9 @@ def test_a_lost_network_is_said_and_the_page_goes_on_when_it_is_back(window, sho
     page = window("shopper")
     order_held_at_its_payment(page, shop)
     try:
+        # A stream that is open would outlive the first alone: a browser only pretends to be offline.
         page.context.set_offline(True)
+        shop.kill("web")
         expect(page.locator("main")).to_contain_text("The connection is lost.")
     finally:
         let_go_of(shop, "io")
