@@ -50,6 +50,7 @@ def test_an_upload_is_followed_until_its_thumbnails_appear(browser):
     page = text(browser.get(PROFILE))
     assert "waits for its turn" in page
     assert f'hx-get="{FRAGMENT}" hx-trigger="every 1s"' in page
+    assert f'data-live="/api/v1/avatars/{Avatar.objects.get().public_id}/events"' in page
     assert REFRESH in page
     services.process_avatar(Avatar.objects.get().pk, lambda *_: None)
     fragment = text(browser.get(FRAGMENT))
