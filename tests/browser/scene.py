@@ -46,7 +46,7 @@ def set_up(shop: Shop) -> Iterator[Scene]:
     skus = in_stock(shopper)
     completed = shopper.order({skus[0]: 2, skus[1]: 1, skus[2]: 4}, express=True)
     declined = shopper.order({skus[3]: 1}, card="pm_card_chargeDeclinedInsufficientFunds")
-    refunded = shopper.order({skus[4]: 3, skus[5]: 1}, card="pm_card_refundFail")
+    refunded = shopper.order({skus[4]: 3, skus[5]: 1}, card="pm_card_mastercard")
     with PICTURE.open("rb") as picture:
         shopper.call("POST", "/avatars", files={"image": ("flower.jpg", picture)})
     for sku in skus[:3]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import django
-import pyvips
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from proj.servers.environment import BASE_DIR
@@ -22,7 +22,7 @@ from tests.browser.window import Scheme, open_window
 FOLDER = BASE_DIR / "var" / "screenshots"
 DOCS = BASE_DIR / "docs" / "images"
 #: Of a picture in the documentation: what is below is cut off, and so many colours do for flat areas and text.
-HEIGHT, COLOURS = 800, 64
+HEIGHT, COLOURS = 800, 128
 
 
 class Look(NamedTuple):
@@ -89,9 +89,10 @@ def take_all(chrome: Browser, shop: Shop, names: list[str]) -> dict[tuple[str, s
 
 def write_small(picture: Path, target: Path) -> None:
     """Write the upper part of a picture in few colours."""
-    image = pyvips.Image.new_from_file(str(picture))
-    part = image.crop(0, 0, image.width, min(image.height, HEIGHT * (2 if "phone" in target.name else 1)))
-    part.pngsave(str(target), palette=True, Q=90, colours=COLOURS, effort=10, strip=True)
+    with Image.open(picture) as image:
+        height = min(image.height, HEIGHT * (2 if "phone" in target.name else 1))
+        part = image.convert("RGB").crop((0, 0, image.width, height))
+        part.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def _read_settings() -> None:
