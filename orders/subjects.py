@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from django.urls import reverse
+
 from orders.models import Notification, Order, OrderStep
 from proj.jobs import subjects
 from proj.jobs.subjects import Subject
@@ -24,7 +26,12 @@ def resolve_notification(identity: str) -> Subject | None:
     mail = mails.filter(pk=identity).first() if identity.isdecimal() else None
     if mail is None:
         return None
-    return Subject(f"notification:{mail.pk}", mail.order.customer_id, mail.order.get_absolute_url())
+    return Subject(
+        f"notification:{mail.pk}",
+        mail.order.customer_id,
+        mail.order.get_absolute_url(),
+        _staff_url(mail.order),
+    )
 
 
 def find_order(task_id: str) -> Subject | None:
@@ -45,4 +52,9 @@ def tasks_of_order(identity: str) -> Sequence[str]:
 def _subject(order: Order | None) -> Subject | None:
     if order is None:
         return None
-    return Subject(f"order:{order.pk}", order.customer_id, order.get_absolute_url())
+    return Subject(f"order:{order.pk}", order.customer_id, order.get_absolute_url(), _staff_url(order))
+
+
+def _staff_url(order: Order) -> str:
+    """Return where staff look at an order: its customer's page is its customer's alone."""
+    return reverse("admin:orders_order_change", args=[order.pk])

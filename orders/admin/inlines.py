@@ -1,11 +1,11 @@
-"""What an order consists of and what has happened to it, on the order's own page. All of it is written by services."""
+"""What an order consists of, on the order's own page; what has happened to it is its story. Written by services."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from orders.admin.readonly import ReadOnly
-from orders.models import Notification, OrderEvent, OrderLine, OrderStep
+from orders.models import OrderLine, OrderStep
 from orders.money import format_money
 from orders.payments.models import Incident, PaymentAttempt
 
@@ -44,18 +44,6 @@ class IncidentInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  
     show_change_link = True
 
 
-class NotificationInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
-    model = Notification
-    verbose_name_plural = "mails to the customer"
-    fields = ["kind", "reference", "recipient", "claimed_at", "sent_at", "error"]
-    show_change_link = True
-
-
 class OrderStepInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
     model = OrderStep
     fields = ["name", "state", "attempt", "started_at", "finished_at", "error", "task_id"]
-
-
-class OrderEventInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
-    model = OrderEvent
-    fields = ["created_at", "kind", "from_status", "to_status", "actor", "detail"]

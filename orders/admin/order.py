@@ -11,15 +11,15 @@ from orders import services
 from orders.admin.cancelling import confirm
 from orders.admin.inlines import (
     IncidentInline,
-    NotificationInline,
-    OrderEventInline,
     OrderLineInline,
     OrderStepInline,
     PaymentInline,
 )
+from orders.admin.listing import Listing
 from orders.admin.operations import Operation, tell_after, why_not_cancel, why_not_refund
 from orders.admin.readonly import ReadOnly
 from orders.admin.refunding import refund_view
+from orders.admin.story import tell
 from orders.balance import ROWS, read_balance
 from orders.errors import NotStuck, TooLate
 from orders.models import Order
@@ -31,7 +31,7 @@ MOST = 100
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class OrderAdmin(Listing, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     list_display = [
         "number",
         "public_id",
@@ -42,13 +42,7 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # gener
         "express",
         "placed_at",
     ]
-    list_filter = ["status", "express", "currency", "placed_at"]
     list_select_related = ["customer"]
-    search_fields = ["public_id", "customer__username", "customer__email"]
-    date_hierarchy = "placed_at"
-    show_full_result_count = (
-        False  # counting a large table to say how few are shown costs more than showing them
-    )
     fields = [
         ("public_id", "customer"),
         ("status", "reason"),
@@ -59,9 +53,7 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # gener
         OrderLineInline,
         PaymentInline,
         IncidentInline,
-        NotificationInline,
         OrderStepInline,
-        OrderEventInline,
     ]
     actions = ["cancel", "resume"]
 
@@ -97,6 +89,7 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # gener
     ) -> HttpResponse:
         order: Order = context["original"]
         context |= {"operations": self._operations(request, order), "refunds": read_balance(order).refunds}
+        context |= {"story": tell(order, request.user)}
         return super().render_change_form(request, context, *args, **options)
 
     def _operations(self, request: HttpRequest, order: Order) -> list[Operation]:

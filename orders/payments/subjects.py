@@ -21,7 +21,8 @@ def resolve_refund(identity: str) -> Subject | None:
     if refund is None:
         return None
     order = refund.attempt.order
-    return Subject(f"refund:{refund.pk}", order.customer_id, order.get_absolute_url())
+    staff_url = reverse("admin:orders_order_change", args=[order.pk])
+    return Subject(f"refund:{refund.pk}", order.customer_id, order.get_absolute_url(), staff_url)
 
 
 def resolve_event(identity: str) -> Subject | None:

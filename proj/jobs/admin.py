@@ -137,7 +137,7 @@ class JobAdmin(Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generi
         subject = subjects.resolve(label)
         if subject is None:
             raise Http404(f"{label} is not there any more.")
-        return redirect(subject.url)
+        return redirect(subject.staff_url or subject.url)
 
     def history_view(
         self,

@@ -15,6 +15,7 @@ class Subject(NamedTuple):
     label: str  # such as "order:42"
     owner_id: int | None  # primary key of the user who may see it; None: staff only
     url: str  # its page
+    staff_url: str = ""  # its page in the admin, if that is another one
 
 
 class Kind(NamedTuple):

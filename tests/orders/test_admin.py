@@ -46,7 +46,7 @@ def test_orders_are_found_by_who_and_which(boss, query):
     assert list(response.context["cl"].result_list) == [order]
 
 
-@pytest.mark.parametrize("query", [{"status__exact": "paid"}, {"placed_at__year": "2020"}])
+@pytest.mark.parametrize("query", [{"status": "paid"}, {"until": "2020-12-31"}])
 def test_orders_are_filtered(boss, query):
     make_order()
 
@@ -84,7 +84,7 @@ def test_an_order_shows_its_lines_steps_and_events_and_can_not_be_edited(boss):
 
     assert "£7.50" in page
     assert "notify_customer: cancelled" in page
-    assert "cancelled by system" in page
+    assert "placed \N{RIGHTWARDS ARROW} cancelled" in page
     assert 'name="_save"' not in page
     assert refused.status_code == 403
     assert Order.objects.get().status == Status.CANCELLED
@@ -102,8 +102,9 @@ def test_an_order_costs_the_same_queries_however_much_belongs_to_it(boss, count,
         )
     ContentType.objects.get_for_model(Order)  # Django remembers it for the process: whoever asks first pays
 
-    # session, person, order, payments, refunds, customer, what it is owed, and one for each of the six inlines
-    with django_assert_num_queries(13):
+    # session, person, order, payments, refunds, customer, what it is owed, one for each of the four inlines, and seven for
+    # the story: events, mails, incidents, jobs, ids of its tasks, the ledger's time, staff
+    with django_assert_num_queries(18):
         boss.get(reverse("admin:orders_order_change", args=[order.pk]))
 
 
