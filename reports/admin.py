@@ -11,7 +11,7 @@ from reports.models import Report
 class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """Reports are looked at here, and cancelled; they are asked for on their page or through the API."""
 
-    list_display = ["__str__", "status", "days_summed", "rows", "owner", "created_at", "finished_at"]
+    list_display = ["__str__", "status", "done", "rows", "owner", "created_at", "finished_at"]
     list_filter = ["status", "kind", "created_at"]
     list_select_related = ["owner"]
     search_fields = ["public_id", "task_id", "owner__username", "error"]
@@ -19,9 +19,12 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
     actions = ["cancel_reports"]
     exclude = ["file"]
 
-    @admin.display(description="days summed")
-    def days_summed(self, report: Report) -> str:
-        return f"{report.progress_done} of {report.progress_total}"
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Report]:
+        return super().get_queryset(request) & Report.objects.visible_to(request.user)
+
+    @admin.display(description="done")
+    def done(self, report: Report) -> str:
+        return f"{report.progress_done} of {report.progress_total} {report.counts}"
 
     @admin.display(description="page")
     def page(self, report: Report) -> str:

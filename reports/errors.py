@@ -5,7 +5,8 @@ class ReportRefused(Exception):  # noqa: N818  it says what happened
     """The report cannot be made as asked.
 
     Args:
-        code: one word per reason, part of the API: ``dates_reversed``, ``date_in_future``, ``too_many_days``.
+        code: one word per reason, part of the API: ``dates_reversed``, ``date_in_future``, ``too_many_days``,
+            ``unclear_selection``.
         detail: a sentence for the person who asked.
     """
 
@@ -13,3 +14,7 @@ class ReportRefused(Exception):  # noqa: N818  it says what happened
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+class EndedMeanwhile(Exception):  # noqa: N818
+    """The report was cancelled while its file was being written."""

@@ -1,11 +1,11 @@
-"""A report that somebody asked for, and the days it is made of."""
+"""A report that somebody asked for, and the days it is made of; an export of orders is one too, without days."""
 
 import uuid
 from datetime import datetime
 from typing import Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import F, Q
@@ -31,13 +31,17 @@ class ReportQuerySet(models.QuerySet["Report"]):
         return self.filter(owner__isnull=True).exclude(status__in=Report.ENDED_EARLY)
 
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Staff see every report, others their own."""
-        return self.all() if getattr(user, "is_staff", False) else self.filter(owner_id=user.pk)
+        """Staff see every report, others their own. Customers' names are for staff who may look at orders, no one else."""
+        if not getattr(user, "is_staff", False):
+            return self.filter(owner_id=user.pk).exclude(kind=Report.Kind.ORDERS)
+        may_see_orders = isinstance(user, PermissionsMixin) and user.has_perm("orders.view_order")
+        return self.all() if may_see_orders else self.exclude(kind=Report.Kind.ORDERS)
 
 
 class Report(models.Model):
     class Kind(models.TextChoices):
         DAILY_SALES = "daily_sales", "Daily sales"
+        ORDERS = "orders", "Orders"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -51,8 +55,13 @@ class Report(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=32, choices=Kind.choices, default=Kind.DAILY_SALES)
+    # An export of orders has the day on which it was asked for, twice.
     date_from = models.DateField("first day")
     date_to = models.DateField("last day", help_text="This day is part of the report.")
+    selection = models.JSONField(
+        default=dict, blank=True, help_text="Which orders, in the words of whoever asked."
+    )
+    as_of = models.DateTimeField(null=True, blank=True, help_text="The moment whose orders are in the file.")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
@@ -62,8 +71,8 @@ class Report(models.Model):
         help_text="Empty for a report that the schedule asked for.",
     )
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
-    progress_done = models.PositiveIntegerField("days summed", default=0)
-    progress_total = models.PositiveIntegerField("days", default=0)
+    progress_done = models.PositiveIntegerField("done", default=0)
+    progress_total = models.PositiveIntegerField("in all", default=0)
     step = models.CharField(max_length=32, blank=True)
     file = models.FileField(storage=private_storage, max_length=200, blank=True)
     rows = models.PositiveIntegerField(null=True, blank=True)
@@ -114,6 +123,8 @@ class Report(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.is_export:
+            return f"Orders, {self.asked or 'all of them'}"
         return f"{self.get_kind_display()} {self.date_from} to {self.date_to}"
 
     def get_absolute_url(self) -> str:
@@ -128,14 +139,30 @@ class Report(models.Model):
         return self.status == self.Status.READY
 
     @property
+    def is_export(self) -> bool:
+        """Whether it is of orders, not of days."""
+        return self.kind == self.Kind.ORDERS
+
+    @property
+    def asked(self) -> str:
+        """Which orders, as a part of a sentence; empty for all."""
+        return ", ".join(f"{name} {text}" for name, text in self.selection.items())
+
+    @property
+    def counts(self) -> str:
+        """What its progress counts."""
+        return "orders written" if self.is_export else "days summed"
+
+    @property
     def percent(self) -> int:
-        """How far the summing is, 0 to 100."""
+        """How far the work is, 0 to 100."""
         return self.progress_done * 100 // self.progress_total if self.progress_total else 0
 
     @property
     def file_name(self) -> str:
         """What the file is called on the reader's disk."""
-        return f"{self.kind.replace('_', '-')}-{self.date_from}-{self.date_to}.csv"
+        days = [self.date_from] if self.is_export else [self.date_from, self.date_to]
+        return "-".join([self.kind.replace("_", "-"), *map(str, days)]) + ".csv"
 
 
 class ReportDay(models.Model):

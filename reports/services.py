@@ -2,13 +2,17 @@
 
 import uuid
 from datetime import date, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from orders.models.selecting import OrderSelection
+from proj.jobs import audit
 from proj.jobs.errors import Permanent
-from reports import days, files, pipeline, sales
+from reports import days, files, order_rows, pipeline, sales
+from reports.errors import EndedMeanwhile, ReportRefused
 from reports.models import Report, ReportDay
 
 # A report that has not moved for this long lost a message on the way; a chunk of days takes well under a minute.
@@ -52,6 +56,39 @@ def request_report(
     return report
 
 
+def request_orders(owner: User, selection: OrderSelection, *, by: audit.Actor) -> Report:
+    """Accept an export of the orders that somebody has selected, and start its work.
+
+    The file has the orders as they are at one moment, which the report tells: when its writing began.
+
+    Args:
+        owner: who asked.
+        selection: which orders.
+        by: the same person, for the audit log: customers' names leave the shop.
+
+    Raises:
+        ReportRefused: a part of the selection cannot be understood.
+    """
+    if selection.lost:
+        raise ReportRefused(
+            "unclear_selection", f"This could not be understood: {', '.join(selection.lost)}."
+        )
+    today = timezone.now().date()
+    with transaction.atomic():
+        report = Report.objects.create(
+            owner=owner,
+            kind=Report.Kind.ORDERS,
+            date_from=today,
+            date_to=today,
+            selection=dict(selection.asked),
+            step="waiting",
+            task_id=str(uuid.uuid4()),
+        )
+        pipeline.start(report.pk)
+        audit.record(by, "order.export", f"report:{report.pk}", after={"selection": report.selection})
+    return report
+
+
 def start_report(report_id: int) -> int:
     """Send out the tasks for whatever the report still owes: all of its days at first, fewer after a mishap.
 
@@ -69,7 +106,9 @@ def start_report(report_id: int) -> int:
 
 
 def missing_days(report: Report) -> list[date]:
-    """Tell the days that have not been summed, in order."""
+    """Tell the days that have not been summed, in order. An export of orders has none."""
+    if report.is_export:
+        return []
     summed = set(report.days.values_list("day", flat=True))
     every = (report.date_from + timedelta(days=n) for n in range(report.progress_total))
     return [day for day in every if day not in summed]
@@ -115,8 +154,11 @@ def write_report(report_id: int, progress: files.Progress) -> int:
         return 0
     if missing_days(report):
         raise Permanent("Some days have not been summed.")
-    Report.objects.filter(pk=report_id).update(step="writing", updated_at=timezone.now())
-    name, rows = files.write(report, progress)
+    begin_writing(report)
+    try:
+        name, rows = files.write(report, progress)
+    except EndedMeanwhile:
+        return 0
     now = timezone.now()
     published = (
         Report.objects.unfinished()
@@ -135,6 +177,23 @@ def write_report(report_id: int, progress: files.Progress) -> int:
         files.discard(name)
         return 0
     return rows
+
+
+def begin_writing(report: Report) -> None:
+    """Show that the file is being written; an export also counts its orders and notes their moment."""
+    total = order_rows.orders_of(report).count() if report.is_export else report.progress_total
+    now = timezone.now()
+    begun: dict[str, Any] = {"step": "writing", "updated_at": now}
+    if report.is_export:
+        begun |= {
+            "status": Report.Status.RUNNING,
+            "started_at": report.started_at or now,
+            "as_of": now,
+            "progress_done": 0,
+            "progress_total": total,
+        }
+    Report.objects.unfinished().filter(pk=report.pk).update(**begun)
+    report.progress_total = total
 
 
 def fail_report(report_id: int, error: str) -> bool:

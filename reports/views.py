@@ -9,9 +9,13 @@ from django.core.paginator import Paginator
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from orders.models.selecting import OrderSelection
+from proj.jobs import audit
 from reports import files, services
+from reports.errors import ReportRefused
 from reports.forms import ReportForm
 from reports.models import Report
 
@@ -32,10 +36,27 @@ def report_list(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             days = form.cleaned_data
             return redirect(services.request_report(request.user, days["first"], days["last"]))
-    page = Paginator(Report.objects.select_related("owner"), ON_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(Report.objects.visible_to(request.user).select_related("owner"), ON_A_PAGE).get_page(
+        request.GET.get("page")
+    )
     status = 422 if form.errors else 200
     context = {"page": page, "form": form, "may_add": may_add}
     return render(request, "reports/list.html", context, status=status)
+
+
+@login_required
+@require_POST
+def export_orders(request: HttpRequest) -> HttpResponse:
+    """Begin the export of the orders that a list in the admin shows, and lead to the page that follows it."""
+    user = request.user
+    if not (user.is_staff and user.has_perms(["reports.add_report", "orders.view_order"])):
+        raise PermissionDenied("Exports of orders are for staff who may look at orders and ask for reports.")
+    selection = OrderSelection.read(request.POST.dict())
+    try:
+        return redirect(services.request_orders(user, selection, by=audit.by(request)))
+    except ReportRefused as refused:
+        messages.error(request, f"Nothing was exported. {refused.detail}")
+        return redirect(reverse("admin:orders_order_changelist", query=dict(selection.asked)))
 
 
 @login_required
