@@ -22,11 +22,15 @@ _LOOKING = (
     ),
     *(f"django_celery_beat.view_{model}" for model in _BEAT),
     "django_celery_results.view_taskresult",
+    "hooks.view_endpoint",
+    "hooks.view_delivery",
 )
 _ACTING = (
     "jobs.operate_job",
     "jobs.pause_queue",
     "jobs.run_schedule",
+    "hooks.change_endpoint",
+    "hooks.replay_delivery",
     *(f"jobs.{verb}_taskrate" for verb in ("add", "change", "delete")),
     *(f"django_celery_beat.{verb}_periodictask" for verb in ("add", "change")),
     *(f"django_celery_beat.{verb}_{model}" for verb in ("add", "change") for model in _BEAT[1:3]),
