@@ -18,7 +18,7 @@ from media.formats import MAX_SIDE
 from media.live import AVATAR
 from media.models import Avatar, Thumbnail
 from media.wire import Refusal
-from proj.api.describing import refused
+from proj.api.describing import refused, shows
 from proj.api.idempotency import Made, idempotent
 from proj.api.paging import paginate
 from proj.api.polling import look_again, revalidated
@@ -62,7 +62,30 @@ class ErrorOut(Schema):
     detail: str
 
 
+_THUMBNAIL = {
+    "size": 64,
+    "url": "/uploads/3f/3f2a0000000000000000000000000000-64.webp",
+    "width": 64,
+    "height": 64,
+    "bytes": 1490,
+    "format": "webp",
+}
+_AVATAR = {
+    "id": "6f1c2a52-8f0c-4b5e-9d0a-0c3f1f0f7a11",
+    "status": "ready",
+    "crop": {"x": 80, "y": 0, "size": 1200},
+    "thumbnails": [_THUMBNAIL],
+    "mail_thumbnail": None,
+    "error": None,
+    "task_id": "8f14e45f-ceea-467f-9d6e-3c9c6b1d2a10",
+    "created_at": "2026-03-10T12:00:00Z",
+    "updated_at": "2026-03-10T12:00:01Z",
+}
+
+
 class AvatarOut(Schema):
+    model_config = shows(_AVATAR)
+
     id: UUID
     status: Status
     crop: CropOut | None

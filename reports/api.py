@@ -11,7 +11,7 @@ from django.urls import reverse
 from ninja import Field, Query, Router, Schema
 from pydantic import BeforeValidator
 
-from proj.api.describing import refused
+from proj.api.describing import refused, shows
 from proj.api.idempotency import Made, idempotent
 from proj.api.paging import paginate
 from proj.api.polling import look_again, revalidated
@@ -35,7 +35,25 @@ def iso_day(value: object) -> object:
 Day = Annotated[date, BeforeValidator(iso_day)]
 
 
+_ASKED = {"kind": "daily_sales", "from": "2026-01-01", "to": "2026-01-31"}
+_REPORT = {
+    "id": "6f1c2a52-8f0c-4b5e-9d0a-0c3f1f0f7a11",
+    **_ASKED,
+    "status": "running",
+    "progress": {"done": 12, "total": 31, "step": "adding up days"},
+    "rows": None,
+    "error": None,
+    "file": None,
+    "task_id": "8f14e45f-ceea-467f-9d6e-3c9c6b1d2a10",
+    "created_at": "2026-03-10T12:00:00Z",
+    "started_at": "2026-03-10T12:00:01Z",
+    "finished_at": None,
+}
+
+
 class ReportIn(Schema):
+    model_config = shows(_ASKED)
+
     kind: Literal["daily_sales"]
     first: Day = Field(alias="from", description="The first day.")
     last: Day = Field(alias="to", description="The last day; it is part of the report.")
@@ -48,6 +66,8 @@ class ProgressOut(Schema):
 
 
 class ReportOut(Schema):
+    model_config = shows(_REPORT)
+
     id: UUID
     kind: str
     first: date = Field(serialization_alias="from")

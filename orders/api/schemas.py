@@ -1,11 +1,11 @@
 """What goes in and out. Money is an integer in the currency's minor unit."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from ninja import Field, Schema
-from pydantic import AfterValidator, ConfigDict
+from pydantic import ConfigDict
 
 from orders.api import examples
 from orders.balance import read_balance
@@ -13,16 +13,8 @@ from orders.models import Order, OrderEvent, OrderStep
 from orders.payments.models import Refund, RefundState
 from orders.services.placing import MAX_LINES, MAX_QUANTITY
 from orders.states import Status, StepState
-
-
-def printable(text: str) -> str:
-    """Refuse a NUL, which PostgreSQL has no text for."""
-    if "\x00" in text:
-        raise ValueError("must not contain a NUL")
-    return text
-
-
-Text = Annotated[str, AfterValidator(printable)]
+from proj.api.describing import shows
+from proj.api.text import Text
 
 
 class Strict(Schema):
@@ -37,7 +29,7 @@ class LineIn(Strict):
 
 
 class OrderIn(Strict):
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.ORDER_IN]})
+    model_config = shows(examples.ORDER_IN)
 
     lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
     express: bool = False
@@ -45,7 +37,7 @@ class OrderIn(Strict):
 
 
 class ProductOut(Schema):
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.PRODUCT]})
+    model_config = shows(examples.PRODUCT)
 
     sku: str
     name: str
@@ -114,7 +106,7 @@ class RefundOut(Schema):
 
 
 class OrderSummary(Schema):
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.SUMMARY]})
+    model_config = shows(examples.SUMMARY)
 
     id: UUID = Field(alias="public_id")
     status: Status
@@ -132,7 +124,7 @@ class OrderSummary(Schema):
 
 
 class OrderOut(OrderSummary):
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.ORDER]})
+    model_config = shows(examples.ORDER)
 
     lines: list[LineOut]
     steps: list[StepOut]

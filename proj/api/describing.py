@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ninja.operation import Operation
+from pydantic import ConfigDict
 
 from proj.api.problems import CONTENT_TYPE
 
@@ -58,6 +59,11 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": '"write";q=300;w=60',
     },
 }
+
+
+def shows(example: Any) -> ConfigDict:
+    """Return the ``model_config`` of a schema that shows what it describes."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 def header_refs(names: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -45,22 +45,24 @@ class DocumentedApi(NinjaAPI):
     def get_openapi_schema(self, *args: Any, **kwargs: Any) -> OpenAPISchema:
         """Return the document. It is made anew each time, and may be changed."""
         document = super().get_openapi_schema(*args, **kwargs)
+        schemas = document["components"]["schemas"]
         for path in document["paths"].values():
             for method, operation in path.items():
-                path[method] = _complete(method, deepcopy(operation))
+                path[method] = _complete(method, deepcopy(operation), schemas)
         components = document["components"]
-        components["schemas"]["Problem"] = PROBLEM
+        schemas["Problem"] = PROBLEM
         components["headers"] = HEADERS
         return document
 
 
-def _complete(method: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _complete(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     """Add to an operation what may happen to any of its kind. What it says itself of a status is kept."""
     responses: dict[str, Any] = {str(status): answer for status, answer in operation["responses"].items()}
     for status, why in _common_refusals(method, operation).items():
         responses.setdefault(str(status), problem(why))
-    for status, answer in responses.items():
-        _complete_answer(int(status), answer)
+    for code, answer in responses.items():
+        _complete_answer(int(code), answer)
+        _show_page(answer, schemas)
     operation["responses"] = dict(sorted(responses.items()))
     return operation
 
@@ -85,6 +87,15 @@ def _complete_answer(status: int, answer: dict[str, Any]) -> None:
     described = answer.get("content", {}).get(CONTENT_TYPE)
     if described is not None:
         described["example"] = _example(status, answer["description"])
+
+
+def _show_page(answer: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Give the answer of a list an example: that of its items, once."""
+    described = answer.get("content", {}).get("application/json", {})
+    schema = schemas.get(described.get("schema", {}).get("$ref", "").rpartition("/")[2], {})
+    if set(schema.get("properties", ())) == {"items", "next"}:
+        item = schemas[schema["properties"]["items"]["items"]["$ref"].rpartition("/")[2]]
+        described["example"] = {"items": item.get("examples", [])[:1], "next": "MTIz"}
 
 
 def _example(status: int, why: str) -> dict[str, Any]:

@@ -14,11 +14,12 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, cast
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.request import RawPostDataException
 from django.utils import timezone
 from ninja import Header, Schema
 from ninja.renderers import JSONRenderer
@@ -36,7 +37,7 @@ LASTING = frozenset({404, 410, 413, 415, 422})
 BUSY_SECONDS = 1
 REPLAYED = "Idempotent-Replayed"  # as Stripe calls it
 
-_KEY = Header(
+_KEY: Any = Header(  # type: ignore[type-arg]  # generic for mypy only
     None,
     alias="Idempotency-Key",
     description=(
@@ -54,8 +55,6 @@ _REFUSALS = {
         "invalid: the request is not valid, or (idempotency_mismatch) its key was used for another one."
     ),
 }
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Made(NamedTuple):
@@ -85,7 +84,7 @@ def idempotent(schema: type[Schema], *, by_alias: bool = False) -> Callable[[Cal
                 return carry_out()
             return once(request, idempotency_key, carry_out)
 
-        contribute_operation_args(answer, "idempotency_key", str | None, _KEY)
+        contribute_operation_args(answer, "idempotency_key", cast(Any, str | None), _KEY)
         contribute_operation_callback(
             answer,
             describe(
@@ -108,10 +107,10 @@ def once(request: HttpRequest, key: str, carry_out: Callable[[], HttpResponse]) 
         raise Problem(
             422, "invalid_idempotency_key", "An idempotency key has 1 to 255 printable ASCII characters."
         )
-    fingerprint = fingerprint_of(request)
+    fingerprint, user = fingerprint_of(request), cast(int, request.user.pk)  # signed in, or we are not here
     with transaction.atomic():
-        _take(f"{request.user.pk}:{key}")
-        mine = KeptAnswer.objects.filter(user_id=request.user.pk, key=key)
+        _take(f"{user}:{key}")
+        mine = KeptAnswer.objects.filter(user_id=user, key=key)
         kept = mine.first()
         if kept is not None and kept.created_at > timezone.now() - KEPT:
             if kept.fingerprint != fingerprint:
@@ -122,7 +121,7 @@ def once(request: HttpRequest, key: str, carry_out: Callable[[], HttpResponse]) 
         mine.delete()
         response = _outcome(request, carry_out)
         KeptAnswer.objects.create(
-            user_id=request.user.pk,
+            user_id=user,
             key=key,
             fingerprint=fingerprint,
             status=response.status_code,
@@ -135,11 +134,13 @@ def once(request: HttpRequest, key: str, carry_out: Callable[[], HttpResponse]) 
 def fingerprint_of(request: HttpRequest) -> str:
     """Return what tells one request from another: its address, and what its body says, however that was written."""
     said: Any
-    if request.content_type == "application/json":
+    try:
         said = json.loads(request.body)
-    else:  # the boundary of a form differs each time
+    except RawPostDataException:  # it was read as a form, whose boundary differs each time
         files = {name: [_digest(file) for file in request.FILES.getlist(name)] for name in request.FILES}
         said = [dict(request.POST.lists()), files]
+    except ValueError:  # neither
+        said = request.body.hex()
     text = json.dumps([request.method, request.path, said], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -190,7 +191,7 @@ def _replay(kept: KeptAnswer) -> HttpResponse:
     return response
 
 
-def _digest(file: UploadedFile) -> str:
+def _digest(file: "UploadedFile[Any]") -> str:
     found = hashlib.sha256()
     for chunk in file.chunks():
         found.update(chunk)

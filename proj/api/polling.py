@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -68,7 +68,7 @@ def _revalidate(run: Run) -> Run:
         response["ETag"] = etag
         response["Cache-Control"] = "private, no-cache"  # may be kept, but not shown without asking
         patch_vary_headers(response, ["Authorization", "Cookie"])
-        conditional: HttpResponse = get_conditional_response(request, etag=etag, response=response)
+        conditional = cast(HttpResponse, get_conditional_response(request, etag=etag, response=response))
         if conditional is not response and "Retry-After" in response:
             conditional["Retry-After"] = response["Retry-After"]
         return conditional

@@ -9,9 +9,10 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 from ninja import Query, Router, Schema
 
-from proj.api.describing import refused
+from proj.api.describing import refused, shows
 from proj.api.polling import look_again, revalidated
 from proj.api.problems import Problem
+from proj.api.text import Text
 from proj.jobs import audit, describing, ledger, listing, operations, subjects
 from proj.jobs.ledger import Cancelled
 from proj.jobs.models import Job, State
@@ -21,6 +22,21 @@ from proj.jobs.why import why
 router = Router(tags=["jobs"])
 
 
+_JOB: dict[str, Any] = {
+    "id": "8f14e45f-ceea-467f-9d6e-3c9c6b1d2a10",
+    "task": "orders.charge_order",
+    "state": "running",
+    "queue": "io",
+    "attempt": 1,
+    "subject": "order:42",
+    "progress": None,
+    "error": None,
+    "created_at": "2026-03-10T12:00:00Z",
+    "started_at": "2026-03-10T12:00:01Z",
+    "finished_at": None,
+}
+
+
 class Progress(Schema):
     done: int
     total: int
@@ -28,6 +44,8 @@ class Progress(Schema):
 
 
 class JobOut(Schema):
+    model_config = shows(_JOB)
+
     id: str
     task: str | None
     state: str
@@ -42,6 +60,8 @@ class JobOut(Schema):
 
 
 class OneJobOut(JobOut):
+    model_config = shows(_JOB | {"why": "It runs on io@host since 12:00:01."})
+
     why: str
 
 
@@ -51,15 +71,17 @@ class JobPage(Schema):
 
 
 class Asked(Schema):
+    model_config = shows({"id": _JOB["id"], "answer": "cancelled"})
+
     id: str
     answer: str
 
 
 class JobFilter(Schema):
-    state: str | None = None
-    task: str | None = None
-    queue: str | None = None
-    subject: str | None = None
+    state: Text | None = None
+    task: Text | None = None
+    queue: Text | None = None
+    subject: Text | None = None
     cursor: str | None = None
     limit: int = 50
 
@@ -74,7 +96,7 @@ NOT_THERE = "not_found: there is no such job, or it works for somebody else."
     openapi_extra=refused({404: NOT_THERE}),
 )
 @revalidated
-def read_job(request: HttpRequest, job_id: str, response: HttpResponse) -> dict[str, Any]:
+def read_job(request: HttpRequest, job_id: Text, response: HttpResponse) -> dict[str, Any]:
     """For the owner of what the job works on, and for staff; for anybody else there is no such job."""
     job, result, subject = _find(request, job_id)
     if job is not None:
@@ -98,7 +120,7 @@ def read_job(request: HttpRequest, job_id: str, response: HttpResponse) -> dict[
     summary="Cancel a job",
     openapi_extra=refused({404: NOT_THERE, 409: "too_late: the job has ended."}),
 )
-def cancel_job(request: HttpRequest, job_id: str) -> dict[str, str]:
+def cancel_job(request: HttpRequest, job_id: Text) -> dict[str, str]:
     """Cancel a job that waits, or ask one that runs to stop at its next checkpoint; ``answer`` says which it was."""
     _, _, subject = _find(request, job_id)
     if not (_owns(request, subject) or _may_operate(request)):
@@ -115,7 +137,7 @@ def cancel_job(request: HttpRequest, job_id: str) -> dict[str, str]:
     summary="Retry a dead job (staff)",
     openapi_extra=refused({404: NOT_THERE, 409: "not_dead: only a job that is dead can be retried."}),
 )
-def retry_job(request: HttpRequest, job_id: str) -> dict[str, str]:
+def retry_job(request: HttpRequest, job_id: Text) -> dict[str, str]:
     """Put a dead job back in its queue, as it was sent; for staff who may operate jobs."""
     _find(request, job_id)
     if not _may_operate(request):

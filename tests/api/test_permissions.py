@@ -1,8 +1,9 @@
 """The table of who gets what from every address of the project. A new address needs its lines in the table.
 
-`PERMISSIONS=write pytest tests/api/test_permissions.py` writes it anew; then read what `git diff` says of it.
+`PERMISSIONS=write pytest -n 0 tests/api/test_permissions.py` writes it anew; then read what `git diff` says of it.
 """
 
+import logging
 import os
 from io import StringIO
 from pathlib import Path
@@ -31,7 +32,7 @@ TABLE = Path(__file__).with_name("permissions.txt")
 PARTS = 6  # so that processes side by side share the work
 HEAD = matrix.line("", "", matrix.ROLES).removesuffix("/")
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -84,11 +85,12 @@ def known(people) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_everybody_gets_from_every_address_what_the_table_says(part, people, known):
+def test_everybody_gets_from_every_address_what_the_table_says(part, people, known, caplog):
     table = TABLE.read_text().splitlines()[1:] if TABLE.exists() else []
     routes = matrix.routes()[part::PARTS]
     expected = {line for line in table if f"/{line.partition('/')[2]}" in {f"/{route}" for route in routes}}
 
+    caplog.set_level(logging.CRITICAL)  # of four thousand requests nobody reads what they log
     sessions = [matrix.session_of(user) for user in people]
     with without_broker():
         found = {
@@ -99,7 +101,7 @@ def test_everybody_gets_from_every_address_what_the_table_says(part, people, kno
         }
 
     if os.environ.get("PERMISSIONS") == "write":
-        write({*table} - expected | found)
+        write(found, gone=expected)
     else:
         assert sorted(expected - found) == sorted(found - expected) == [], "what it says, and what it is"
 
@@ -116,8 +118,9 @@ def test_an_address_without_a_line_is_noticed(monkeypatch):
     assert not any(line.endswith("/quite/new") for line in TABLE.read_text().splitlines())
 
 
-def write(lines: set[str]) -> None:
+def write(found: set[str], gone: set[str]) -> None:
     """Write the table, by address."""
     method = {"GET": 0, "POST": 1, "DELETE": 2}
+    lines = {*(TABLE.read_text().splitlines()[1:] if TABLE.exists() else ())} - gone | found
     ordered = sorted(lines, key=lambda line: (line.partition("/")[2], method[line.split()[0]]))
     TABLE.write_text("\n".join([HEAD, *ordered]) + "\n")
