@@ -18,12 +18,17 @@ ONLY_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 DJANGOS = (
     ("label-title-only", 'id="searchbar"'),
     ("empty-table-header", '<th class="original">'),
+    ("empty-table-header", "<th></th>"),
     ("aria-prohibited-attr", 'class="help-tooltip search-label-icon"'),
     ("label", 'class="vDateField"'),
     ("label", 'class="vTimeField"'),
 )
-#: Two frames: what scripts do when a page is ready has been done, and shown.
-SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+#: Two frames: what scripts do when a page is ready has been done, and shown. Then colours are no longer on their way to others.
+SETTLED = """async () => {
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const fading = document.getAnimations().filter(each => each instanceof CSSTransition);
+  await Promise.allSettled(fading.map(each => each.finished));
+}"""
 
 
 @dataclass
@@ -73,6 +78,7 @@ def _look(page: Page, shop: Shop, look: Look) -> Look:
     page.evaluate(AXE)
     look.light = _judge(page, {})
     page.emulate_media(color_scheme="dark")
+    page.evaluate(SETTLED)
     look.dark = _judge(page, ONLY_COLOURS)
     page.set_viewport_size(PHONE)
     look.overflow = page.evaluate(
