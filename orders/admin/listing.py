@@ -1,6 +1,5 @@
 """The list of orders: narrowed, added up, and handed on to be exported, always as one and the same selection."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -16,15 +15,15 @@ from orders.models.selecting import OrderSelection
 from proj.jobs.admin_list import CappedPaginator
 
 
-class Listing:
-    """The part of the orders' admin that lists; a mixin."""
+class Listing(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    """The part of the orders' admin that lists."""
 
     change_list_template = "admin/orders/order/change_list.html"
-    list_filter: Sequence[Any] = [SelectionFilter]
+    list_filter = [SelectionFilter]
     list_per_page = 50
-    search_fields: Sequence[str] = ["public_id"]  # for the box; see get_search_results
+    search_fields = ["public_id"]  # for the box; see get_search_results
     search_help_text = "An order's number or public id, or a part of a customer's name or e-mail address."
-    sortable_by: Sequence[str] = ["number", "placed_at", "total"]
+    sortable_by = ["number", "placed_at", "total"]
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the table
@@ -44,11 +43,11 @@ class Listing:
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        response = super().changelist_view(request, extra_context)  # type: ignore[misc]  # a mixin
+        response = super().changelist_view(request, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
             response.context_data |= {
                 "totals": add_up(response.context_data["cl"].queryset),
                 "selection": OrderSelection.read(request.GET),
                 "may_export": request.user.has_perm("reports.add_report"),
             }
-        return response  # type: ignore[no-any-return]
+        return response

@@ -31,7 +31,7 @@ MOST = 100
 
 
 @admin.register(Order)
-class OrderAdmin(Listing, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class OrderAdmin(ReadOnly, Listing):
     list_display = [
         "number",
         "public_id",

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from orders.models.catalogue import Product
@@ -16,7 +17,8 @@ from orders.models.order import OrderLine
 from orders.money import DECIMALS
 from orders.states import FINAL, LIVE, Status
 
-Condition = Q | Exists
+#: What narrows a query; the stubs know conditions that are combined as the last.
+Condition = Q | Exists | Combinable
 
 #: An order that owes somebody something moves within seconds, and is set going again each half minute.
 LATE_AFTER = timedelta(minutes=15)
@@ -40,7 +42,7 @@ PAYMENTS = {
 EXPRESS = {"yes": "yes", "no": "no"}
 
 
-def rows_of(model: str) -> "QuerySet[Any]":
+def rows_of(model: str) -> Any:
     """The payments' models point at orders, and are not there yet when this module is imported."""
     return apps.get_model("payments", model)._default_manager.all()  # noqa: SLF001  documented in spite of its name
 
@@ -96,7 +98,7 @@ def _progress(text: str, _: Mapping[str, str]) -> Condition:
 def _payment(text: str, _: Mapping[str, str]) -> Condition:
     attempts = rows_of("PaymentAttempt").filter(order=OuterRef("pk"))
     refunded = rows_of("PaymentAttempt").filter(state="succeeded", refunded__gt=0)
-    return {
+    conditions: dict[str, Condition] = {
         "none": ~Exists(attempts),
         "open": _few(rows_of("PaymentAttempt").open().values("order")),
         "captured": Exists(attempts.filter(state="succeeded", refunded=0)),
@@ -104,7 +106,8 @@ def _payment(text: str, _: Mapping[str, str]) -> Condition:
         "returning": _few(rows_of("Refund").open().values("attempt__order")),
         "partly": _few(refunded.filter(refunded__lt=F("amount")).values("order")),
         "refunded": _few(refunded.filter(refunded=F("amount")).values("order")),
-    }[_one_of(PAYMENTS, text)]
+    }
+    return conditions[_one_of(PAYMENTS, text)]
 
 
 def _express(text: str, _: Mapping[str, str]) -> Condition:
