@@ -261,6 +261,20 @@ def test_what_has_ended_is_not_cancelled(client, alice):
     assert TaskResult.objects.get().status == states.SUCCESS
 
 
+def test_staff_who_may_not_operate_jobs_do_not_cancel_those_of_others(client, staff):
+    job = refuse.delay(42)
+
+    assert_problem(ask(client, staff, "cancel", job.id), 403, "forbidden")
+    assert job.state == "QUEUED"
+
+
+def test_who_may_operate_jobs_cancels_those_of_others(client, operator):
+    job = refuse.delay(42)
+
+    assert ask(client, operator, "cancel", job.id).status_code == 202
+    assert job.state == "REVOKED"
+
+
 def test_who_may_operate_jobs_retries_a_dead_one(client, operator):
     job = refuse.delay(42)
     drain()

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError
 from ninja.testing import TestClient
@@ -88,3 +88,22 @@ def test_the_instance_is_the_path_that_was_asked_for():
     response = Problem(404, "not_found", "Nothing.").response(RequestFactory().get("/api/v1/orders/1?x=y"))
 
     assert b'"instance": "/api/v1/orders/1"' in response.content
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("get", "/api/v1/nowhere", 404, "not_found"),
+        ("put", "/api/v1/orders", 405, "method_not_allowed"),
+    ],
+)
+@pytest.mark.django_db
+def test_an_address_that_is_not_the_apis_own_answers_with_a_problem_too(method, path, status, code):
+    client = Client()
+    response = getattr(client, method)(path)
+
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["instance"]) == (status, code, path)
+    assert response["Content-Type"] == "application/problem+json"
+    assert ("Allow" in response) == (status == 405)
+    assert client.get("/nowhere")["Content-Type"].startswith("text/html")
