@@ -109,7 +109,9 @@ def _soak(folder: Path, minutes: float, seed: int) -> int:
             f"{len(clerk.given_back)} money was given back, of {clerk.refused} there was none to give"
         )
         began = time.monotonic()
-        console.print(f"faults of the provider since it was last killed: {insist(lambda: end_faults(system.payments_url))}")
+        console.print(
+            f"faults of the provider since it was last killed: {insist(lambda: end_faults(system.payments_url))}"
+        )
         left = watch(crowd.asked, SETTLE_SECONDS)
         checks = reckon(system, crowd, clerk, left)
         console.print(f"all ended {time.monotonic() - began:.1f} s later")
