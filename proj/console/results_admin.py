@@ -17,13 +17,13 @@ admin.site.unregister(GroupResult)
 
 @admin.register(TaskResult)
 class ResultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
-    """Narrowed by what has an index, and found by what has one: at a million results the rest takes seconds."""
+    """Listed and narrowed by what has an index: at a million results the rest takes seconds."""
 
     fieldsets = upstream.TaskResultAdmin.fieldsets
     list_display = ["task_id", "task_name", "status", "worker", "date_done"]
     list_filter = ["status"]
-    search_fields = ["=task_id"]
-    search_help_text = "A whole id."
+    search_fields = upstream.TaskResultAdmin.search_fields
+    search_help_text = "Words of the id, the task, the arguments, the status. Reads every result: some seconds for a million."
     ordering = ["-date_done"]
     sortable_by = ["date_done"]
     list_per_page = 50

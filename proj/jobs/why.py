@@ -38,19 +38,20 @@ class Explanation(NamedTuple):
     sentence: str
 
 
-def why(job_id: str, *, ask_workers: bool = True) -> Explanation:
+def why(job_id: str, *, ask_workers: bool = True, to_staff: bool = True) -> Explanation:
     """Say why a job is not running, or what it does or did instead.
 
     Args:
         job_id: the task's id.
         ask_workers: whether to ask the broker and the workers too, about a job that waits. They get a second to
             answer; without, the answer comes from the database alone.
+        to_staff: whether it may name who has paused or slowed what, and why: that is not for customers.
 
     """
-    return explain(gather(job_id, ask_workers=ask_workers))
+    return explain(gather(job_id, ask_workers=ask_workers), to_staff=to_staff)
 
 
-def explain(facts: Facts) -> Explanation:
+def explain(facts: Facts, *, to_staff: bool = True) -> Explanation:
     """Turn facts into the answer. The same facts are always the same answer."""
     job = facts.job
     if job is None:
@@ -69,7 +70,7 @@ def explain(facts: Facts) -> Explanation:
                 f"It is dead {after}: {_full_stop(job.error)} It is kept as it was sent, and can be retried.",
             )
         case _:
-            return _explain_queued(job, facts)
+            return _explain_queued(job, facts, to_staff=to_staff)
 
 
 def _explain_ended(facts: Facts) -> Explanation:
@@ -107,23 +108,23 @@ def _explain_running(job: Job, facts: Facts) -> Explanation:
     return Explanation(Code.RUNNING, f"It runs on {worker}{since}: attempt {job.attempt}{limit}.")
 
 
-def _explain_queued(job: Job, facts: Facts) -> Explanation:
+def _explain_queued(job: Job, facts: Facts, *, to_staff: bool) -> Explanation:
     failed = f"It has failed in passing ({job.error}) and" if job.error else "It"
     if facts.rate is not None:
-        turn = _ahead_of(job.available_at, facts.now)
-        return Explanation(
-            Code.RATED,
-            f"{failed} waits for its turn, {turn}. {facts.rate}, because: {_full_stop(facts.rate.reason)}",
-        )
+        turn = f"{failed} waits for its turn, {_ahead_of(job.available_at, facts.now)}."
+        limit = f" {facts.rate}, because: {_full_stop(facts.rate.reason)}" if to_staff else ""
+        return Explanation(Code.RATED, turn + limit)
     if job.available_at > facts.now:
         code = Code.RETRYING if job.error else Code.SCHEDULED
         return Explanation(code, f"{failed} waits for its time: {_ahead_of(job.available_at, facts.now)}.")
     if facts.paused is not None:
-        by, since = facts.paused.by, _at(facts.paused.at)
-        return Explanation(
-            Code.PAUSED,
-            f"{failed} waits in {job.queue}, which {by} has paused since {since}: {_full_stop(facts.paused.reason)}",
+        by, since, reason = facts.paused.by, _at(facts.paused.at), _full_stop(facts.paused.reason)
+        whose = (
+            f"which {by} has paused since {since}: {reason}"
+            if to_staff
+            else "which is paused for the moment."
         )
+        return Explanation(Code.PAUSED, f"{failed} waits in {job.queue}, {whose}")
     if not facts.broker_is_there:
         return Explanation(
             Code.BROKER_AWAY, f"{failed} waits for the broker, which is away; it is safe meanwhile."

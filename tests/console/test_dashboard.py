@@ -25,7 +25,10 @@ from proj.jobs.testing import drain, without_broker
 from proj.queues import WORKERS
 from tests.console.people import member, staff
 from tests.factories import make_user
+from tests.jobs.attendants import nobody
 from tests.jobs.probes import add, refuse
+
+__all__ = ["nobody"]  # a fixture is found by its name here
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +37,7 @@ ANN = Actor("ann", 1, "admin")
 
 
 @pytest.fixture(autouse=True)
-def _without_broker(monkeypatch):
+def _without_broker(monkeypatch, nobody):
     monkeypatch.setattr(dashboard, "_held", lambda queues: dict.fromkeys(queues, 0))
     monkeypatch.setattr(incidents, "_sources", {})
     with without_broker():
@@ -242,6 +245,17 @@ def test_operations_and_what_people_did_lately_are_shown(client, operator, manne
     assert "bury of 7" not in page
     assert [entry.action for entry in gather(operator).audit] == ["queue.pause"]
     assert "why not" in page
+
+
+def test_each_worker_of_the_queue_says_whether_it_has_let_go(client, operator):
+    attendance.tell("w1@host", queues=["default", "io"], takes=["default", "io"], pool="threads", size=8)
+    attendance.tell("w2@host", queues=["default"], takes=[], pool="prefork", size=2)
+    attendance.tell("w3@host", queues=["io"], takes=["io"], pool="prefork", size=2)
+
+    page = client.get("/admin/queues/default/").content.decode()
+
+    assert page.count("takes from it") == page.count("has let go of it") == 1
+    assert "w3@host" not in page
 
 
 # --- for whom ---------------------------------------------------------------------------------------------------------

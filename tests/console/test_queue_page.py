@@ -5,7 +5,7 @@ from django.test import Client
 from kombu.exceptions import OperationalError
 
 from proj.console import queue_page
-from proj.jobs import attendance, pausing
+from proj.jobs import pausing
 from proj.jobs.audit import Actor
 from proj.jobs.models import AuditEntry, Job, PausedQueue
 from tests.console.people import member
@@ -124,14 +124,3 @@ def test_a_broker_that_is_away_is_said(client, operator, monkeypatch):
     monkeypatch.setattr("proj.jobs.broker.Broker.peek", away)
 
     assert "The broker does not answer." in client.get(PAGE).content.decode()
-
-
-def test_each_worker_of_the_queue_says_whether_it_has_let_go(client, operator):
-    attendance.tell("w1@host", queues=["default", "io"], takes=["default", "io"], pool="threads", size=8)
-    attendance.tell("w2@host", queues=["default"], takes=[], pool="prefork", size=2)
-    attendance.tell("w3@host", queues=["io"], takes=["io"], pool="prefork", size=2)
-
-    page = client.get(PAGE).content.decode()
-
-    assert page.count("takes from it") == page.count("has let go of it") == 1
-    assert "w3@host" not in page

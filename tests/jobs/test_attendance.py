@@ -9,13 +9,16 @@ from django.utils import timezone
 from proj.jobs import attendance, pausing, retention
 from proj.jobs.audit import Actor
 from proj.jobs.models import Worker
+from tests.jobs.attendants import nobody
+
+__all__ = ["nobody"]  # a fixture is found by its name here
 
 pytestmark = pytest.mark.django_db
 
 ABOUT = {"queues": ["io"], "takes": ["io"], "pool": "threads", "size": 8}
 
 
-def test_telling_again_moves_only_when_it_was_seen():
+def test_telling_again_moves_only_when_it_was_seen(nobody):
     attendance.tell("w@host", **ABOUT)
     first = Worker.objects.get()
     attendance.tell("w@host", **ABOUT | {"takes": []})
@@ -25,7 +28,7 @@ def test_telling_again_moves_only_when_it_was_seen():
     assert again.seen_at > first.seen_at
 
 
-def test_another_process_of_that_name_has_started_anew(monkeypatch):
+def test_another_process_of_that_name_has_started_anew(monkeypatch, nobody):
     attendance.tell("w@host", **ABOUT)
     first = Worker.objects.get()
     monkeypatch.setattr(attendance.os, "getpid", lambda: 1)
@@ -42,7 +45,7 @@ def test_who_tells_hears_what_is_paused():
     assert attendance.tell("w@host", **ABOUT) == {"io"}
 
 
-def test_a_process_that_ends_takes_away_its_own_row_only(monkeypatch):
+def test_a_process_that_ends_takes_away_its_own_row_only(monkeypatch, nobody):
     attendance.tell("w@host", **ABOUT)
     monkeypatch.setattr(attendance.os, "getpid", lambda: 1)
     attendance.leave("w@host")
@@ -58,15 +61,14 @@ def test_a_beat_tells_that_it_is_there_and_that_it_ends(beat):
     scheduler = beat()
     scheduler.tick()
 
-    row = Worker.objects.get()
+    row = Worker.objects.get(hostname=scheduler.hostname)
     assert (row.pool, row.queues) == ("beat", [])
-    assert row.hostname == scheduler.hostname
 
     scheduler.close()
-    assert not Worker.objects.exists()
+    assert not Worker.objects.filter(hostname=scheduler.hostname).exists()
 
 
-def test_workers_that_were_killed_long_ago_go_with_the_nightly_clean_up():
+def test_workers_that_were_killed_long_ago_go_with_the_nightly_clean_up(nobody):
     attendance.tell("there@host", **ABOUT)
     attendance.tell("gone@host", **ABOUT)
     Worker.objects.filter(hostname="gone@host").update(seen_at=timezone.now() - timedelta(days=2))

@@ -8,8 +8,10 @@ from proj.jobs.audit import Actor
 from proj.jobs.ledger import claiming, recording, ringing
 from proj.jobs.message import Message
 from proj.jobs.models import AuditEntry, Job, PausedQueue
+from proj.jobs.subjects import Subject
 from proj.jobs.testing import drain, without_broker
 from proj.jobs.why import Code, why
+from tests.factories import make_user
 from tests.jobs.broker import dispatched, lose, owe, rung
 from tests.jobs.probes import add, busy
 
@@ -249,6 +251,22 @@ def test_a_job_says_who_has_paused_its_queue_and_why():
     assert answer.code == Code.PAUSED
     assert "It waits in default, which ann has paused since" in answer.sentence
     assert answer.sentence.endswith("UTC: a bad import.")
+
+
+def test_customers_are_not_told_who_has_paused_what_and_why(client, monkeypatch):
+    ann = make_user()
+    monkeypatch.setattr("proj.jobs.subjects.find", lambda _: Subject("order:1", ann.pk, "/"))
+    with without_broker():
+        job = add.delay(1)
+    pause()
+
+    client.force_login(ann)
+    assert (
+        client.get(f"/api/v1/jobs/{job.id}").json()["why"]
+        == "It waits in default, which is paused for the moment."
+    )
+    client.force_login(make_user(is_staff=True))
+    assert "ann has paused since" in client.get(f"/api/v1/jobs/{job.id}").json()["why"]
 
 
 def test_a_system_whose_queue_is_paused_is_ready(monkeypatch):

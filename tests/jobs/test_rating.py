@@ -173,6 +173,10 @@ def test_a_job_says_that_it_waits_for_its_turn_and_why():
     assert answer.sentence.startswith("It waits for its turn, ")
     assert answer.sentence.endswith("jobprobes.add: at most 1 a minute, because: x.")
 
+    told = why(job.id, ask_workers=False, to_staff=False)
+    assert told.code == Code.RATED
+    assert "jobprobes.add" not in told.sentence
+
 
 def test_what_was_booked_is_set_free_and_what_waits_for_a_time_of_its_own_is_not():
     limit(runs=1, per=60)
