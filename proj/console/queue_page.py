@@ -68,14 +68,16 @@ class QueuePage:
             case "pause":
                 done = pausing.pause(name, by=by, reason=reason)
                 text = (
-                    f"{name} is paused: workers let go of it within seconds."
+                    f"Queue {name} is paused: workers let go of it within seconds."
                     if done
-                    else f"{name} was paused already."
+                    else f"Queue {name} was paused already."
                 )
                 messages.success(request, text)
             case "resume":
                 done = pausing.resume(name, by=by, reason=reason)
-                messages.success(request, f"{name} is resumed." if done else f"{name} was not paused.")
+                messages.success(
+                    request, f"Queue {name} is resumed." if done else f"Queue {name} was not paused."
+                )
             case _:
                 messages.error(request, "Nothing was done: pause or resume?")
         return here

@@ -30,13 +30,13 @@ def send(client, **fields):
 
 def test_an_operator_pauses_and_resumes_with_a_reason(client, operator):
     assert send(client, switch="pause", reason=" a bad import ") == [
-        "default is paused: workers let go of it within seconds."
+        "Queue default is paused: workers let go of it within seconds."
     ]
     row = PausedQueue.objects.get()
     assert (row.queue, row.by, row.reason) == ("default", operator.username, "a bad import")
     assert "a bad import" in client.get(PAGE).content.decode()
 
-    assert send(client, switch="resume", reason="") == ["default is resumed."]
+    assert send(client, switch="resume", reason="") == ["Queue default is resumed."]
     assert not PausedQueue.objects.exists()
     said = AuditEntry.objects.order_by("pk").values_list("actor_id", "action", "origin")
     assert list(said) == [(operator.pk, "queue.pause", "admin"), (operator.pk, "queue.resume", "admin")]
@@ -45,10 +45,10 @@ def test_an_operator_pauses_and_resumes_with_a_reason(client, operator):
 def test_the_second_of_two_is_told_that_it_is_done(client, operator):
     pausing.pause("default", by=Actor("ann", None, "admin"), reason="first")
 
-    assert send(client, switch="pause", reason="second") == ["default was paused already."]
+    assert send(client, switch="pause", reason="second") == ["Queue default was paused already."]
     assert PausedQueue.objects.get().reason == "first"
     send(client, switch="resume")
-    assert send(client, switch="resume") == ["default was not paused."]
+    assert send(client, switch="resume") == ["Queue default was not paused."]
 
 
 @pytest.mark.parametrize(
