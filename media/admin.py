@@ -1,6 +1,6 @@
 """Avatars in the admin: what they look like, why one was refused, and its upload processed once more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -33,13 +33,20 @@ def why_not(avatar: Avatar) -> str:
     return "" if avatar.upload else "Its upload is not kept any more."
 
 
+class RefusalFilter(admin.AllValuesFieldListFilter):
+    """Why avatars were refused. Those that were not have no word to click on."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        return (choice for choice in super().choices(changelist) if choice["display"])
+
+
 @admin.register(Avatar)
 class AvatarAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """Avatars are looked at here, processed again and deleted; they come in through the profile page or the API."""
 
     list_display = ["preview", "owner", "status", "refusal", "kilobytes", "created_at", "updated_at"]
     list_display_links = ["preview", "owner"]
-    list_filter = ["status", "error_code", "created_at"]
+    list_filter = ["status", ("error_code", RefusalFilter), "created_at"]
     list_select_related = ["owner"]
     search_fields = ["=public_id", "owner__username", "=task_id", "=digest", "error_detail"]
     date_hierarchy = "created_at"
