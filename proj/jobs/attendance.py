@@ -43,23 +43,22 @@ KEPT = timedelta(days=1)
 BEAT = "beat"
 
 _TELL = f"""
-    WITH told AS (
-        INSERT INTO jobs_worker (hostname, queues, takes, pool, size, pid)
-        SELECT %s, %s::jsonb, %s::jsonb, %s, %s, %s FROM {LAZY}
-        ON CONFLICT (hostname) DO UPDATE
-           SET queues = excluded.queues, takes = excluded.takes, pool = excluded.pool, size = excluded.size,
-               seen_at = clock_timestamp(), pid = excluded.pid,
-               started_at = CASE WHEN jobs_worker.pid = excluded.pid THEN jobs_worker.started_at
-                                 ELSE clock_timestamp() END
-    )
-    SELECT queue FROM jobs_pausedqueue
+    INSERT INTO jobs_worker (hostname, queues, takes, pool, size, pid)
+    SELECT %s, %s::jsonb, %s::jsonb, %s, %s, %s FROM {LAZY}
+    ON CONFLICT (hostname) DO UPDATE
+       SET queues = excluded.queues, takes = excluded.takes, pool = excluded.pool, size = excluded.size,
+           seen_at = clock_timestamp(), pid = excluded.pid,
+           started_at = CASE WHEN jobs_worker.pid = excluded.pid THEN jobs_worker.started_at
+                             ELSE clock_timestamp() END
 """  # noqa: S608  LAZY is a constant
 
 
 def tell(hostname: str, *, queues: list[str], takes: list[str], pool: str, size: int) -> frozenset[str]:
     """Say that a worker is there, and what it takes; return the queues that are paused."""
-    rows = run(_TELL, [hostname, as_json(queues), as_json(takes), pool, size, os.getpid()])
-    return frozenset(row[0] for row in rows)
+    # Two statements, each about one table: in one, they would now and then be in the way of whoever locks many tables, such
+    # as a TRUNCATE of all of them.
+    run(_TELL, [hostname, as_json(queues), as_json(takes), pool, size, os.getpid()])
+    return frozenset(row[0] for row in run("SELECT queue FROM jobs_pausedqueue"))
 
 
 def leave(hostname: str) -> None:
