@@ -126,7 +126,12 @@ def test_a_task_leads_to_its_order_and_the_orders_owner():
     order = make_order()
     tasks.validate_order.before_start("job-1", [order.pk], {})
 
-    assert subjects.find("job-1") == (f"order:{order.pk}", order.customer_id, f"/orders/{order.public_id}/")
+    assert subjects.find("job-1") == (
+        f"order:{order.pk}",
+        order.customer_id,
+        f"/orders/{order.public_id}/",
+        f"/admin/orders/order/{order.pk}/change/",
+    )
     assert find_order("job-2") is None
     assert find_order("") is None
 
