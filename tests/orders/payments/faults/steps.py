@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from orders import pipeline, services
@@ -10,7 +11,7 @@ from orders.models import Order
 from orders.payments.models import Refund
 from orders.states import Status
 from proj.jobs.testing import without_broker
-from tests.factories import make_order, make_product, make_user
+from tests.factories import make_order, make_product
 from tests.orders.payments.faults.world import World
 
 
@@ -25,7 +26,8 @@ class Step(NamedTuple):
 
 def _reserved(_world: World) -> Order:
     """An order whose charge is the next job."""
-    order = make_order({make_product(): 4}, status=Status.RESERVED, customer=make_user())
+    customer, _ = User.objects.get_or_create(username="ann", email="ann@example.com")
+    order = make_order({make_product(): 4}, status=Status.RESERVED, customer=customer)
     with transaction.atomic(), without_broker():
         pipeline.start(order)
     return order

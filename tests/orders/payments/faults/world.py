@@ -31,7 +31,9 @@ MODULE = "tests.orders.payments.faults.worker"
 READ_TIMEOUT = 0.4  # seconds; the sandbox answers within 0.02
 HARMED = 200.0  # seconds to wait for the end of what may never come, with a guard off
 #: What all else hangs on.
-_TABLES = "auth_user, orders_product, payments_incident, payments_provider, payments_webhookevent, jobs_job"
+_TABLES = (
+    "orders_order, orders_product, payments_incident, payments_provider, payments_webhookevent, jobs_job"
+)
 
 
 class World:
@@ -67,7 +69,7 @@ class World:
         self.nursery.close()
         if self.sandbox.process is not None:
             self.sandbox.stop()
-        run(f"TRUNCATE {_TABLES} CASCADE")
+        run("TRUNCATE auth_user, orders_product, payments_incident, payments_provider, jobs_job CASCADE")
 
     def clear(self, *guards_off: str) -> None:
         """Forget every case so far; from now on the processes do without some guards."""
