@@ -11,6 +11,7 @@ PURPOSES: Mapping[str, str] = {
     "critical": "express and valuable orders: never behind anything else",
     "default": "short steps that live in the database",
     "io": "calls to the outside: the payment provider, mail",
+    "hooks": "webhooks to other people's addresses, which may be slow or dead",
     "compute": "images: one core each",
     "bulk": "reports, imports, clean-up: long, and never in a hurry",
 }
@@ -38,6 +39,7 @@ WORKERS: Sequence[WorkerGroup] = (
     WorkerGroup("critical", ("critical",), "prefork", 1),
     WorkerGroup("default", ("default",), "prefork", 2),
     WorkerGroup("io", ("io",), "threads", 8),
+    WorkerGroup("hooks", ("hooks",), "threads", 8),
     WorkerGroup("compute", ("compute",), "prefork", 2),
     WorkerGroup("bulk", ("bulk",), "prefork", 1),
 )

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -41,7 +42,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 LEASE = timedelta(seconds=60)
 #: A receiver may ask for a later try, but not for one that never comes.
 LONGEST_WAIT = timedelta(days=1)
-#: Requests at a time to the endpoints of one person: the worker has eight threads, which payments and mail share.
+#: Requests at a time to the endpoints of one person: everybody's share eight threads (`proj.queues`).
 AT_ONCE = 2
 #: How many deliveries such a person's endpoint is thought to take in a second, to guess when it is a waiting one's turn.
 TURNS_PER_SECOND = 20
@@ -112,6 +113,8 @@ def _wait_for_its_turn(endpoint: Endpoint, delivery: Delivery, now: datetime) ->
         raise _later(delivery.due_at - now, "Its next try has its time.")
     if endpoint.quiet_until is not None and endpoint.quiet_until > now:
         raise _later((endpoint.quiet_until - now) * random.uniform(1, 2), "Its endpoint has just failed.")  # noqa: S311
+    # Begun at the same moment, two endpoints of one person count one after the other.
+    User.objects.select_for_update(of=("self",), no_key=True).get(webhook_endpoints=endpoint)
     under_way = Delivery.objects.filter(endpoint__owner=endpoint.owner_id, leased_until__gt=now).count()
     if under_way >= (1 if endpoint.failures else AT_ONCE):
         before = endpoint.deliveries.pending().count() / TURNS_PER_SECOND

@@ -14,12 +14,14 @@ import psutil
 import psycopg
 import redis
 
+from proj.queues import WORKERS as GROUPS
 from proj.servers.child import Child
 from proj.servers.launch import System
 from proj.servers.redis import Redis
 
 PAUSE = (1.0, 5.0)  # seconds from one deed to the next
-WORKERS = ("critical", "default", "io", "compute", "bulk")
+WORKERS = [group.name for group in GROUPS]
+PREFORKED = [group.name for group in GROUPS if group.pool == "prefork"]
 
 
 class Monkeys:
@@ -87,9 +89,7 @@ class Monkeys:
         return child.process.name
 
     def kill_pool_process(self) -> str:
-        return self._kill_one_of(
-            self.children[self.chance.choice(["critical", "default", "compute", "bulk"])]
-        )
+        return self._kill_one_of(self.children[self.chance.choice(PREFORKED)])
 
     def kill_web_process(self) -> str:
         return self._kill_one_of(self.children["web"])

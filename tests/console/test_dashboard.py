@@ -86,7 +86,10 @@ def test_no_beat_and_no_worker_are_the_first_things_to_know(operator):
     assert troubles(operator) == [
         ("bad", "No beat is running: no schedule runs, and nothing that was lost is rung for again."),
         ("bad", "Jobs wait in default, and no worker takes from it."),
-        *(("warn", f"No worker takes from {name}.") for name in ("critical", "io", "compute", "bulk")),
+        *(
+            ("warn", f"No worker takes from {name}.")
+            for name in ("critical", "io", "hooks", "compute", "bulk")
+        ),
     ]
 
 

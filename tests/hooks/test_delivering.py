@@ -1,24 +1,28 @@
 """One delivery, to a real receiver: taken, refused, slow, gone; by the delivery's own schedule."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 import time_machine
 from django.core import mail
+from django.db import connection, transaction
 from django.utils import timezone
 
 from proj.accounts.models import Mail
 from proj.hooks import delivering
-from proj.hooks.delivering import DELAYS, GIVE_UP_AFTER, deliver
-from proj.hooks.endpoints import create_endpoint, delete_endpoint, rotate_secret
-from proj.hooks.models import Attempt, State
+from proj.hooks.delivering import AT_ONCE, DELAYS, GIVE_UP_AFTER, deliver
+from proj.hooks.emitting import emit
+from proj.hooks.endpoints import MAX_ENDPOINTS, create_endpoint, delete_endpoint, rotate_secret
+from proj.hooks.models import Attempt, Endpoint, State
 from proj.hooks.switching import switch_off_by_hand, switch_on
 from proj.jobs import ledger
 from proj.jobs.errors import Postponed
 from proj.jobs.models import Job
-from proj.jobs.testing import drain, run_job
+from proj.jobs.testing import drain, run_job, without_broker
 from tests.factories import make_user
 from tests.hooks.receiver import answer
 
@@ -220,6 +224,31 @@ def test_requests_at_a_time_are_few_for_all_endpoints_of_a_person(tell, receiver
     elsewhere, _ = create_endpoint(make_user(), receiver.url, ["order.paid"])
     deliver(_copy(other, elsewhere).pk)
     assert len(receiver.posts) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_a_time_are_few_also_when_all_endpoints_of_a_person_begin_in_the_same_moment(
+    ann, receiver
+):
+    together = threading.Barrier(MAX_ENDPOINTS)
+    endpoints = [create_endpoint(ann, receiver.url, ["order.paid"])[0] for _ in range(MAX_ENDPOINTS)]
+    with without_broker(), transaction.atomic():
+        emit(ann.pk, "order.paid", {}, key="test:0", at=timezone.now())
+
+    def begin(endpoint: Endpoint) -> bool:
+        try:
+            delivery = endpoint.deliveries.get()
+            together.wait()
+            return delivering._begin(delivery.pk) is not None
+        except Postponed:
+            return False
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(MAX_ENDPOINTS) as threads:
+        begun = list(threads.map(begin, endpoints))
+
+    assert sum(begun) == AT_ONCE
 
 
 def _copy(delivery, endpoint):

@@ -43,7 +43,7 @@ def test_an_event_is_a_delivery_and_a_job(endpoint, ann):
         "data": {"id": "42"},
     }
     job = Job.objects.get()
-    assert (job.task, job.queue, job.subject) == ("hooks.deliver", "io", f"delivery:{delivery.pk}")
+    assert (job.task, job.queue, job.subject) == ("hooks.deliver", "hooks", f"delivery:{delivery.pk}")
 
 
 def test_emitting_for_nobody_costs_one_query(ann):

@@ -117,7 +117,7 @@ def test_a_task_whose_queue_nobody_has_declared_is_an_error(define):
 
     assert (error.id, error.is_serious()) == ("jobs.E004", True)
     assert error.msg.startswith("tests.nowhere goes to ")
-    assert "Known are bulk, compute, critical, default, io." in error.hint
+    assert "Known are bulk, compute, critical, default, hooks, io." in error.hint
 
 
 @pytest.mark.parametrize("pool", ["threads", "solo", "gevent", "eventlet"])

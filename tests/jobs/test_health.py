@@ -1,6 +1,7 @@
 import pytest
 
 from proj.jobs import health
+from proj.queues import PURPOSES
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +17,7 @@ def test_healthz_asks_nobody(client):
 
 @pytest.mark.django_db
 def test_readyz_names_the_queues_that_nobody_consumes(client, monkeypatch):
-    monkeypatch.setattr(health.consumers, "queues", lambda: {"critical", "default", "io"})
+    monkeypatch.setattr(health.consumers, "queues", lambda: {"critical", "default", "io", "hooks"})
 
     response = client.get("/readyz")
 
@@ -29,7 +30,7 @@ def test_readyz_names_the_queues_that_nobody_consumes(client, monkeypatch):
 
 @pytest.mark.django_db
 def test_readyz_is_200_when_everything_is_there(client, monkeypatch):
-    monkeypatch.setattr(health.consumers, "queues", lambda: {"critical", "default", "io", "compute", "bulk"})
+    monkeypatch.setattr(health.consumers, "queues", lambda: set(PURPOSES))
 
     response = client.get("/readyz")
 
@@ -52,7 +53,7 @@ def test_readyz_tells_the_kind_of_a_failure_and_no_more(client, monkeypatch):
 
 @pytest.mark.django_db
 def test_no_worker_at_all_is_an_answer_not_an_error():
-    with pytest.raises(LookupError, match="no worker consumes bulk, compute, critical, default, io"):
+    with pytest.raises(LookupError, match="no worker consumes bulk, compute, critical, default, hooks, io"):
         health.check_consumers()
 
 

@@ -11,6 +11,7 @@ from proj.jobs.models import AuditEntry, Job, PausedQueue
 from proj.jobs.subjects import Subject
 from proj.jobs.testing import drain, without_broker
 from proj.jobs.why import Code, why
+from proj.queues import PURPOSES
 from tests.factories import make_user
 from tests.jobs.broker import dispatched, lose, owe, rung
 from tests.jobs.probes import add, busy
@@ -271,13 +272,13 @@ def test_customers_are_not_told_who_has_paused_what_and_why(client, monkeypatch)
 
 def test_a_system_whose_queue_is_paused_is_ready(monkeypatch):
     """Nobody takes from it, as somebody has asked: restarting things would not help."""
-    monkeypatch.setattr(health.consumers, "queues", lambda: {"critical", "default", "io", "compute"})
+    monkeypatch.setattr(health.consumers, "queues", lambda: set(PURPOSES) - {"bulk"})
 
     with pytest.raises(LookupError, match="no worker consumes bulk"):
         health.check_consumers()
     pause("bulk")
     health.check_consumers()
 
-    monkeypatch.setattr(health.consumers, "queues", lambda: {"critical", "default", "io"})
+    monkeypatch.setattr(health.consumers, "queues", lambda: set(PURPOSES) - {"bulk", "compute"})
     with pytest.raises(LookupError, match="no worker consumes compute"):
         health.check_consumers()

@@ -22,6 +22,7 @@ def test_each_queue_has_exactly_one_group_of_workers():
         ("orders.validate_order", "default"),
         ("orders.charge_order", "io"),
         ("orders.notify_customer", "io"),
+        ("hooks.deliver", "hooks"),
         ("media.process_avatar", "compute"),
         ("reports.clean_up", "bulk"),
         ("celery.backend_cleanup", "bulk"),
@@ -30,6 +31,15 @@ def test_each_queue_has_exactly_one_group_of_workers():
 )
 def test_a_task_goes_to_the_queue_its_definition_names(task, queue):
     assert queue_of(task) == queue
+
+
+def test_webhooks_share_their_workers_with_nothing_else():
+    (group,) = (group for group in WORKERS if "hooks" in group.queues)
+    tasks = {
+        name for name, task in current_app.tasks.items() if getattr(task, "home_queue", None) in group.queues
+    }
+
+    assert tasks == {"hooks.deliver", "hooks.resume_waiting"}
 
 
 @pytest.mark.parametrize("task", ["orders.validate_order", "orders.charge_order", "orders.notify_customer"])

@@ -41,7 +41,9 @@ def test_what_is_so_already_is_told_by_the_exit_code():
 
 
 def test_a_queue_that_there_is_not_is_not_paused():
-    with pytest.raises(CommandError, match=r"There are bulk, compute, critical, default, io\.") as refused:
+    with pytest.raises(
+        CommandError, match=r"There are bulk, compute, critical, default, hooks, io\."
+    ) as refused:
         queues("pause", "bulky", "--reason", "x")
 
     assert refused.value.returncode == 2

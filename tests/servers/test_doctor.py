@@ -4,6 +4,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
+from proj.queues import PURPOSES
 from proj.servers import checkup
 from proj.servers.checkup import Finding
 
@@ -75,7 +76,7 @@ def test_a_broker_that_is_away_is_a_finding(settings):
 
 
 def test_a_queue_that_nobody_consumes_is_named(monkeypatch):
-    monkeypatch.setattr(checkup.consumers, "queues", lambda: {"critical", "default", "io", "bulk"})
+    monkeypatch.setattr(checkup.consumers, "queues", lambda: set(PURPOSES) - {"compute"})
     assert checkup.check_consumers() == Finding(
         "consumers",
         False,

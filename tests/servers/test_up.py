@@ -18,7 +18,7 @@ from tests.servers.processes import bare_environment, eventually, marked, output
 
 pytestmark = [pytest.mark.workers, pytest.mark.timeout(300)]
 
-NAMES = ["payments", "critical", "default", "io", "compute", "bulk", "beat", "web"]
+NAMES = ["payments", "critical", "default", "io", "hooks", "compute", "bulk", "beat", "web"]
 STARTED = "Ctrl-C stops everything."
 
 

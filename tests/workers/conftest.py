@@ -146,8 +146,10 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def running_shop(django_db_setup, tmp_path_factory, shared_sandbox) -> Iterator[Shop]:
-    """Five workers, one for each group of queues, as ``proj.queues`` describes them, and a payment provider."""
-    shop = Shop(tmp_path_factory.mktemp("workers"), STRIPE_API_BASE=shared_sandbox.url)
+    """A worker for each group of queues, as ``proj.queues`` describes them, and a payment provider."""
+    shop = Shop(
+        tmp_path_factory.mktemp("workers"), STRIPE_API_BASE=shared_sandbox.url, HOOKS_ALLOW_PRIVATE="1"
+    )
     try:
         workers = [
             shop.worker(group.name, ",".join(group.queues), pool=group.pool, concurrency=group.concurrency)
