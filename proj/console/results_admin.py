@@ -4,11 +4,18 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.utils import quote
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django_celery_results import admin as upstream
 from django_celery_results.models import GroupResult, TaskResult
 
+from proj.jobs import subjects
 from proj.jobs.admin_list import CappedPaginator
+from proj.jobs.admin_timeline import tell
+from proj.jobs.describing import meta_of
+from proj.jobs.models import Job
 
 admin.site.unregister(TaskResult)
 # Groups are counted by the ledger's chords; this table stays empty.
@@ -19,7 +26,8 @@ admin.site.unregister(GroupResult)
 class ResultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """Listed and narrowed by what has an index: at a million results the rest takes seconds."""
 
-    fieldsets = upstream.TaskResultAdmin.fieldsets
+    fieldsets = [("Where it belongs", {"fields": ["about", "owed"]}), *upstream.TaskResultAdmin.fieldsets]
+    readonly_fields = ["about", "owed"]
     list_display = ["task_id", "task_name", "status", "worker", "date_done"]
     list_filter = ["status"]
     search_fields = upstream.TaskResultAdmin.search_fields
@@ -30,6 +38,33 @@ class ResultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
+
+    @admin.display(description="subject")
+    def about(self, result: TaskResult) -> str:
+        """The order, avatar or report that the task worked on: by what the ledger noted, or by what its app knows."""
+        label = meta_of(result).get("subject")
+        subject = (subjects.resolve(label) if label else None) or subjects.find(result.task_id)
+        if subject is None:
+            return f"{label}, which is not there any more" if label else "none"
+        return format_html('<a href="{}">{}</a>', subject.staff_url or subject.url, subject.label)
+
+    @admin.display(description="job")
+    def owed(self, result: TaskResult) -> str:
+        """Its row in the ledger, of one that is dead or was enqueued again."""
+        job = Job.objects.filter(pk=result.task_id).only("state").first()
+        if job is None:
+            return "ended: nothing is owed"
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:jobs_job_change", args=[quote(job.pk)]), job.state
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        result: TaskResult = context["original"]
+        job = Job.objects.filter(pk=result.task_id).defer("message").first()
+        context |= {"timeline": tell(request, result.task_id, job, result)}
+        return super().render_change_form(request, context, *args, **options)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

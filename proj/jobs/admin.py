@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,10 +15,7 @@ from django.utils.html import format_html
 from django_celery_results.models import TaskResult
 
 from proj.jobs import subjects
-from proj.jobs.admin_actions import (
-    ACTIONS,
-    jobs_of,
-)
+from proj.jobs.admin_actions import ACTIONS, jobs_of
 from proj.jobs.admin_audit import history_of
 from proj.jobs.admin_list import (
     CappedPaginator,
@@ -28,6 +26,7 @@ from proj.jobs.admin_list import (
     meaning_of,
 )
 from proj.jobs.admin_operating import Operating
+from proj.jobs.admin_timeline import tell
 from proj.jobs.console import length
 from proj.jobs.describing import arguments_of, state_of
 from proj.jobs.models import Job
@@ -139,6 +138,21 @@ class JobAdmin(Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generi
             raise Http404(f"{label} is not there any more.")
         return redirect(subject.staff_url or subject.url)
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead to the result of a job that has ended: links to a job stay good, whatever becomes of it."""
+        task_id = unquote(object_id)
+        if self.has_view_permission(request) and not Job.objects.filter(pk=task_id).exists():
+            ended = TaskResult.objects.filter(task_id=task_id).first()
+            if ended is not None:
+                return redirect("admin:django_celery_results_taskresult_change", ended.pk)
+        return super().change_view(request, object_id, form_url, extra_context)
+
     def history_view(
         self,
         request: HttpRequest,  # noqa: ARG002  Django's signature
@@ -165,6 +179,7 @@ class JobAdmin(Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generi
         this = Selection(ids=[job.pk])
         possible = [name for name, action in ACTIONS.items() if jobs_of(action, this).exists()]
         context |= {"operations": possible if self.has_operate_permission(request) else []}
+        context |= {"timeline": tell(request, job.pk, job, None)}
         return super().render_change_form(request, context, *args, **options)
 
 

@@ -57,7 +57,10 @@ class LedgerBackend(Chords, Endings):
         """
         content_type, content_encoding, encoded = self.encode_content(result)
         claim = getattr(request, "claim", None)
-        noted = {"queue": claim.queue, "attempt": claim.attempt, "subject": claim.subject} if claim else {}
+        noted: dict[str, Any] = {}
+        if claim:
+            noted = {"queue": claim.queue, "attempt": claim.attempt, "subject": claim.subject}
+            noted |= {"attempts": claim.before} if claim.before else {}
         _, _, meta = self.encode_content(
             {
                 **self._get_meta_from_request(request),

@@ -110,6 +110,7 @@ def _detail_of_job(job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "worker": job.worker or None,
         "losses": job.losses,
+        "attempts": job.attempts,
         "cancel_requested": job.cancel_requested,
         "available_at": job.available_at,
         "published_at": job.published_at,
@@ -130,6 +131,7 @@ def _detail_of_result(result: TaskResult | None) -> dict[str, Any]:
         # As they were printed when the job was enqueued; one that is owed has the real ones in its message.
         **{name: json.loads(text) for name, text in arguments.items() if text},
         "worker": result.worker,  # type: ignore[attr-defined]
+        "attempts": meta_of(result).get("attempts"),
         "result": json.loads(result.result) if result.result and not failed else None,
         "traceback": result.traceback,
     }

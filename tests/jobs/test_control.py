@@ -55,7 +55,7 @@ def test_a_cancelled_job_keeps_what_it_was(told):
 
     row = TaskResult.objects.get(task_id=job.id)
     assert (row.task_name, row.task_args, row.task_kwargs) == ("jobprobes.refuse", '"(42,)"', '"{}"')
-    assert row.meta == '{"children" : [], "subject" : "order:42"}'
+    assert row.meta == '{"children":[],"subject":"order:42"}'
 
 
 def test_a_cancelled_job_is_not_enqueued_again_under_its_id(told):

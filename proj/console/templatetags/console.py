@@ -8,6 +8,8 @@ from django.http import QueryDict
 from proj.console.facts import MOST_COUNTED, Kind
 from proj.jobs.console import length
 
+MINUTE = 60
+
 register = template.Library()
 
 
@@ -39,6 +41,13 @@ def ago(moment: datetime, now: datetime) -> str:
 def until(moment: datetime, now: datetime) -> str:
     """Return how long it is until a moment."""
     return span(moment - now)
+
+
+@register.filter
+def took(end: datetime, begin: datetime) -> str:
+    """Return the time between two moments, to a hundredth of a second if it was short: most attempts are."""
+    seconds = max((end - begin).total_seconds(), 0)
+    return f"{seconds:.2f} s" if seconds < MINUTE else length(seconds)
 
 
 @register.filter

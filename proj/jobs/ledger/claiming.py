@@ -1,6 +1,6 @@
 """A worker's side of the ledger: take a job, and give back its outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,8 +8,9 @@ from celery import current_task
 from django.db import connection
 
 from proj.jobs.failpoints import failpoint
+from proj.jobs.ledger.attempts import ended
 from proj.jobs.ledger.rating import TURN, book
-from proj.jobs.ledger.statements import LAZY, as_json, count, legible, run, run_prepared
+from proj.jobs.ledger.statements import LAZY, as_json, count, decoded, legible, run, run_prepared
 from proj.jobs.message import Message
 from proj.jobs.results import STORE_ON_CONFLICT, Outcome
 
@@ -34,6 +35,7 @@ class Claim:
     queue: str = ""
     subject: str = ""
     unwanted: bool = False  # it was asked to stop, and lost its worker or asked for another try instead
+    before: Sequence[Mapping[str, Any]] = ()  # the attempts before this one: see proj.jobs.ledger.attempts
     # Set when the task asked to be run again (a retry, a replacement): the message that takes its place.
     successor: Message | None = None
     # While true, what is to be recorded is kept here instead: it is the next step of the task, and is written in the
@@ -59,7 +61,7 @@ _CLAIM = f"""
        AND task = %s AND coalesce((message #>> '{{headers,retries}}')::int, 0) = %s
        AND queue NOT IN (SELECT queue FROM jobs_pausedqueue)
        AND task NOT IN (SELECT task FROM jobs_taskrate)
-    RETURNING attempt, queue, subject, cancel_requested
+    RETURNING attempt, queue, subject, cancel_requested, attempts
 """  # noqa: S608  LAZY is a constant
 
 _CLAIM_IN_TURN = TURN + _CLAIM.replace(
@@ -97,7 +99,8 @@ def claim(message_id: str, *, task: str, retries: int, worker: str, seconds: flo
             hold(message_id)
         raise NotOwed(message_id)
     failpoint("claimed")
-    return Claim(message_id, *rows[0])
+    attempt, queue, subject, unwanted, before = rows[0]
+    return Claim(message_id, attempt, queue, subject, unwanted, decoded(before) or ())
 
 
 def hold(job_id: str) -> None:
@@ -161,17 +164,19 @@ def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> bool:
     """
     failpoint("retry")
     rows = run(
-        """
+        f"""
         UPDATE jobs_job
-           SET state = 'queued', task = %s, queue = %s, priority = %s, message = %s::jsonb, error = %s,
+           SET {ended("retried", "%s")},
+               state = 'queued', task = %s, queue = %s, priority = %s, message = %s::jsonb, error = %s,
                available_at = CASE WHEN cancel_requested THEN clock_timestamp() ELSE coalesce(%s, clock_timestamp()) END,
                claimed_by = NULL, deadline = NULL,
                published_at = CASE WHEN %s AND %s NOT IN (SELECT queue FROM jobs_pausedqueue)
                                    THEN clock_timestamp() END
          WHERE id = %s AND attempt = %s AND state = 'running'
         RETURNING published_at IS NOT NULL
-        """,
+        """,  # noqa: S608  our own words
         [
+            legible(error),
             message.task,
             message.queue,
             message.priority,
@@ -192,12 +197,13 @@ def retry(claim: Claim, message: Message, *, error: str, ring: bool) -> bool:
 def release(claim: Claim) -> None:
     """Give a job back untouched: somebody else shall run it. Silent when it is no longer ours."""
     run(
-        """
+        f"""
         UPDATE jobs_job
-           SET state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL,
+           SET {ended("given back")},
+               state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL,
                available_at = clock_timestamp()
          WHERE id = %s AND attempt = %s AND state = 'running'
-        """,
+        """,  # noqa: S608
         [claim.id, claim.attempt],
     )
 
@@ -212,14 +218,15 @@ def postpone(claim: Claim, seconds: float, *, reason: str) -> None:
 
     """
     written = count(
-        """
+        f"""
         UPDATE jobs_job
-           SET state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL, error = %s,
+           SET {ended("postponed", "%s")},
+               state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL, error = %s,
                available_at = clock_timestamp()
                    + CASE WHEN cancel_requested THEN interval '0' ELSE make_interval(secs => %s) END
          WHERE id = %s AND attempt = %s AND state = 'running'
-        """,
-        [legible(reason), seconds, claim.id, claim.attempt],
+        """,  # noqa: S608
+        [legible(reason), legible(reason), seconds, claim.id, claim.attempt],
     )
     if not written:
         raise Fenced(claim.id)
@@ -234,11 +241,11 @@ def bury(claim: Claim, *, error: str) -> None:
     """
     failpoint("bury")
     written = count(
-        """
-        UPDATE jobs_job SET state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
+        f"""
+        UPDATE jobs_job SET {ended("failed", "%s")}, state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
          WHERE id = %s AND attempt = %s AND state = 'running'
-        """,
-        [legible(error), claim.id, claim.attempt],
+        """,  # noqa: S608
+        [legible(error), legible(error), claim.id, claim.attempt],
     )
     if not written:
         raise Fenced(claim.id)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from kombu.utils.json import dumps
 
+from proj.jobs.ledger.attempts import ended
 from proj.jobs.ledger.claiming import Claim
 from proj.jobs.ledger.statements import as_json, count, decoded, legible, run
 
@@ -33,7 +34,8 @@ def _ended(status: str, source: str) -> str:
                     date_created, date_done)
             SELECT id, task, to_json(message #>> '{{headers,argsrepr}}'), to_json(message #>> '{{headers,kwargsrepr}}'),
                    '{status}', 'application/json', 'utf-8', %s,
-                   json_build_object('children', '[]'::json, 'subject', subject), created_at, clock_timestamp()
+                   json_strip_nulls(json_build_object('children', '[]'::json, 'subject', subject, 'attempts', attempts)),
+                   created_at, clock_timestamp()
               FROM {source}
             ON CONFLICT (task_id) DO UPDATE
                SET status = excluded.status, result = excluded.result, traceback = NULL, date_done = excluded.date_done
@@ -123,11 +125,11 @@ def bury_unclaimed(job_id: str, *, error: str) -> bool:
     False if it has ended already: then it did not fail.
     """
     changed = count(
-        """
-        UPDATE jobs_job SET state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
+        f"""
+        UPDATE jobs_job SET {ended("failed", "%s")}, state = 'dead', error = %s, claimed_by = NULL, deadline = NULL
          WHERE id = %s AND state <> 'dead'
-        """,
-        [legible(error), job_id],
+        """,  # noqa: S608
+        [legible(error), legible(error), job_id],
     )
     return changed == 1
 
@@ -139,7 +141,7 @@ def bury_queued(job_ids: Sequence[str], *, error: Exception) -> int:
         WITH buried AS (
             UPDATE jobs_job SET state = 'dead', error = %s
              WHERE id IN (SELECT id FROM jobs_job WHERE id = ANY(%s) ORDER BY id FOR UPDATE) AND state = 'queued'
-            RETURNING id, task, subject, message, created_at
+            RETURNING id, task, subject, message, attempts, created_at
         ), stored AS (
             {_ended("FAILURE", "buried")}
         )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from kombu.utils.json import loads
 
 from proj.jobs.failpoints import failpoint
+from proj.jobs.ledger.attempts import ended
 from proj.jobs.ledger.statements import run
 from proj.jobs.message import Message
 
@@ -159,14 +160,15 @@ def rescue(found: Sequence[Orphan]) -> int:
     """Set orphans free, so that the next tick rings for them; return how many were still the same attempt's."""
     failpoint("rescue")
     rows = run(
-        """
+        f"""
         UPDATE jobs_job
-           SET state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL,
+           SET {ended("lost")},
+               state = 'queued', claimed_by = NULL, deadline = NULL, published_at = NULL,
                available_at = clock_timestamp(), losses = losses + 1
           FROM unnest(%s::text[], %s::int[]) AS orphan (id, attempt)
          WHERE jobs_job.id = orphan.id AND jobs_job.attempt = orphan.attempt AND state = 'running'
         RETURNING jobs_job.id
-        """,
+        """,  # noqa: S608  our own words
         [[orphan.id for orphan in found], [orphan.attempt for orphan in found]],
     )
     return len(rows)

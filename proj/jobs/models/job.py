@@ -25,6 +25,7 @@ class Job(models.Model):
     available_at = models.DateTimeField(db_default=Now())
     # When the bell was rung for it. Null: it is still to be rung, now or at available_at.
     published_at = models.DateTimeField(null=True)
+    attempts = models.JSONField(null=True)  # how those before this one ended: see proj.jobs.ledger.attempts
     losses = models.IntegerField(default=0)  # how often its claimant was gone before it ended
     claimed_at = models.DateTimeField(null=True)
     claimed_by = models.IntegerField(null=True)  # the PostgreSQL backend that serves the claimant
