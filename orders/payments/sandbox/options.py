@@ -13,6 +13,7 @@ from orders.payments.sandbox.faults import ANY, Faults, Rule
 from orders.payments.sandbox.server import SandboxServer
 from orders.payments.sandbox.webhooks import Endpoint
 
+BACKLOG = 128  # the usual 5 refuses connections when a pool of workers starts at once
 HELP = "Serve a stand-in payment provider that speaks Stripe's protocol and keeps its own books on disk."
 
 
@@ -83,11 +84,21 @@ def serve(options: dict[str, Any], say: Callable[[str], object]) -> None:
 def _listen(host: str, port: int | None, descriptor: int | None) -> socket.socket:
     try:
         if port is None:
-            return socket.socket(fileno=descriptor)
-        return socket.create_server((host, port))
+            return _adopt(descriptor)
+        return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         where = f"descriptor {descriptor}" if port is None else f"{host}:{port}"
         raise Unusable(f"Cannot listen on {where}: {error.strerror}") from error
+
+
+def _adopt(descriptor: int | None) -> socket.socket:
+    listening = socket.socket(fileno=descriptor)
+    try:
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def _endpoints(urls: list[str], secrets: list[str]) -> list[Endpoint]:

@@ -32,7 +32,6 @@ class SandboxServer(ThreadingHTTPServer):
     """Serves one set of books on a socket that listens already."""
 
     daemon_threads = True  # an idle keep-alive connection must not hold up the end
-    request_queue_size = 128  # the default of 5 refuses connections when a pool of workers starts at once
 
     def __init__(
         self, listening: socket, books: Books, key: str, faults: Faults, endpoints: Sequence[Endpoint] = ()
@@ -40,7 +39,6 @@ class SandboxServer(ThreadingHTTPServer):
         super().__init__(listening.getsockname(), Handler, bind_and_activate=False)
         self.socket.close()  # which the base class has made
         self.socket = listening
-        self.server_activate()
         host, port = listening.getsockname()
         self.url = f"http://{host}:{port}"
         self.key = key

@@ -1,7 +1,9 @@
 import pytest
+from celery import current_app
 
 from orders import services
 from orders.models import Order, Product
+from orders.payments import gate
 from orders.payments.charging import charge_order
 from orders.payments.gateway import Payment
 from orders.payments.models import Refund
@@ -15,6 +17,8 @@ __all__ = ["sandbox", "shared_sandbox"]
 
 @pytest.fixture
 def provider(shared_sandbox, settings):
+    with current_app.connection_for_read() as connection:  # what other tests asked it in the last second
+        connection.default_channel.client.delete(f"rate:{gate.NAME}")
     settings.STRIPE_API_KEY, settings.STRIPE_API_BASE = KEY, shared_sandbox.url
     return shared_sandbox
 

@@ -3,6 +3,7 @@ import base64
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -146,8 +147,14 @@ def test_it_is_a_command_of_the_project_too(sandbox):
     served.terminate()
     assert served.wait(10) == 0
     served.stdout.close()
-    with pytest.raises(CommandError, match="Cannot listen on descriptor 99: Bad file descriptor"):
-        call_command("payment_sandbox", "--fd=99", f"--books={sandbox.books}")
+
+
+def test_a_descriptor_that_cannot_listen_is_said_in_one_line(tmp_path):
+    ours, theirs = socket.socketpair()  # connected to each other
+    for descriptor, reason in ((1_000_000, "Bad file descriptor"), (ours.detach(), "Invalid argument")):
+        with pytest.raises(CommandError, match=f"Cannot listen on descriptor {descriptor}: {reason}"):
+            call_command("payment_sandbox", f"--fd={descriptor}", f"--books={tmp_path / 'books'}")
+    theirs.close()
 
 
 def test_it_imports_nothing_but_itself_and_the_standard_library():
