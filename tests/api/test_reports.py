@@ -8,7 +8,7 @@ import time_machine
 from django.contrib.auth.models import Permission, User
 
 from proj.api.models import Token
-from reports import services
+from reports import making, services
 from reports.models import Report
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
@@ -51,8 +51,8 @@ def make_report(owner: User | None, day: date = date(2026, 1, 1), **fields) -> R
 
 
 def finish(report: Report) -> None:
-    services.sum_days(report.pk, report.date_from, report.date_to)
-    services.write_report(report.pk, lambda *_: None)
+    making.sum_days(report.pk, report.date_from, report.date_to)
+    making.write_report(report.pk, lambda *_: None)
 
 
 @time_machine.travel(NOW, tick=False)

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from reports import services
+from reports import making, services
 from reports.management.commands import build_report
 from reports.models import Report
 
@@ -67,8 +67,8 @@ def test_what_makes_no_sense_is_refused_with_2(args, message):
 def test_waiting_ends_with_the_report(monkeypatch):
     def work(_seconds: float) -> None:
         report = Report.objects.get()
-        services.sum_days(report.pk, report.date_from, report.date_to)
-        services.write_report(report.pk, lambda *_: None)
+        making.sum_days(report.pk, report.date_from, report.date_to)
+        making.write_report(report.pk, lambda *_: None)
 
     monkeypatch.setattr(build_report.time, "sleep", work)
 

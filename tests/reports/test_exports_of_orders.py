@@ -15,7 +15,7 @@ from orders.states import Status
 from proj.jobs import audit
 from proj.jobs.models import AuditEntry
 from proj.jobs.testing import drain, enqueued, without_broker
-from reports import files, order_rows, services
+from reports import files, making, order_rows, services
 from reports.errors import ReportRefused
 from reports.models import Report
 from tests.factories import make_order, make_payment, make_product, make_refund, make_user
@@ -227,7 +227,7 @@ def test_progress_is_stored_as_the_file_is_written(monkeypatch):
     monkeypatch.setattr(files, "ORDERS_PER_PROGRESS", 2)
     seen = []
 
-    services.write_report(
+    making.write_report(
         report.pk,
         lambda *told: seen.append((*told, Report.objects.values_list("progress_done", "status").get())),
     )
@@ -241,7 +241,7 @@ def test_a_second_run_of_the_writer_changes_nothing():
     written(report)
     stamp = Report.objects.values_list("updated_at", "as_of", "file").get()
 
-    assert services.write_report(report.pk, lambda *_: None) == 0
+    assert making.write_report(report.pk, lambda *_: None) == 0
     assert Report.objects.values_list("updated_at", "as_of", "file").get() == stamp
 
 

@@ -5,7 +5,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from reports import services
+from reports import making, services
 from reports.models import Report
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
@@ -13,8 +13,8 @@ LIST = "/reports/"
 
 
 def finish(report: Report) -> Report:
-    services.sum_days(report.pk, report.date_from, report.date_to)
-    services.write_report(report.pk, lambda *_: None)
+    making.sum_days(report.pk, report.date_from, report.date_to)
+    making.write_report(report.pk, lambda *_: None)
     report.refresh_from_db()
     return report
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django_celery_results.models import ChordCounter, TaskResult
 
-from reports import services
+from reports import making, services
 from reports.models import Report
 from tests.factories import make_order, make_user
 from tests.workers.processes import eventually
@@ -86,7 +86,7 @@ def test_a_report_that_lost_all_its_messages_is_finished_by_the_sweep(shop, anal
         progress_total=90,
         task_id="2c5a0c0e-2a4e-4d0e-8a69-79f1d3b0a001",
     )
-    services.sum_days(report.pk, date(2026, 1, 1), date(2026, 2, 15))
+    making.sum_days(report.pk, date(2026, 1, 1), date(2026, 2, 15))
     Report.objects.update(updated_at=date(2026, 1, 1).strftime("%Y-%m-%dT00:00Z"))
 
     assert services.resume_stuck_reports() == 1
