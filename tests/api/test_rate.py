@@ -7,6 +7,7 @@ from limits.storage import RedisStorage
 from redis.exceptions import ConnectionError as RedisAway
 
 from orders.models import Order
+from proj import moving_window
 from proj.api import rate
 from tests.api.calls import assert_problem, bearer, cart, get, post
 from tests.factories import make_product, make_user
@@ -20,14 +21,14 @@ PRODUCTS, LIST = "/api/v1/products", "/api/v1/orders"
 def limits(settings):
     """A quota of two for everybody, counted from nothing."""
     settings.API_RATES = {"read": 2, "write": 2, "anonymous": 2}
-    rate._counter.cache_clear()
+    moving_window._counter.cache_clear()
     connection = RedisStorage(settings.CELERY_BROKER_URL).get_connection()
     prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
     for key in connection.scan_iter(match=f"{prefix}api:*"):
         connection.delete(key)
     connection.close()
     yield settings
-    rate._counter.cache_clear()
+    moving_window._counter.cache_clear()
 
 
 def test_one_call_too_many_is_refused_and_says_when_there_is_room(client, limits):
@@ -109,7 +110,7 @@ def test_while_redis_is_away_nobody_is_refused_and_it_is_said_once(client, limit
         raise RedisAway("gone")
 
     monkeypatch.setattr(RedisStorage, "acquire_entry", away)
-    with caplog.at_level(logging.WARNING, logger="proj.api.rate"):
+    with caplog.at_level(logging.WARNING, logger="proj.moving_window"):
         answers = [get(client, ann, LIST) for _ in range(4)]
 
     assert [answer.status_code for answer in answers] == [200] * 4
@@ -122,7 +123,7 @@ def test_while_redis_is_away_nobody_is_refused_and_it_is_said_once(client, limit
 
 def test_when_redis_is_back_calls_are_counted_again(client, limits, monkeypatch):
     ann = make_user()
-    monkeypatch.setattr(rate, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(moving_window, "QUIET_SECONDS", 0.0)
 
     def away(*_, **__):
         raise RedisAway("gone")

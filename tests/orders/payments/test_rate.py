@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from orders.payments import rate
+from proj import moving_window
 from tests.orders.payments.questions import frozen
 
 __all__ = ["frozen"]
@@ -25,6 +26,7 @@ HAMMER = """
 import json, sys, time, django
 django.setup()
 from orders.payments import rate
+from proj import moving_window
 what, per_second, times = sys.argv[1], int(sys.argv[2]), []
 print("ready", flush=True)
 sys.stdin.readline()
@@ -166,7 +168,9 @@ def test_the_rate_is_kept_again_when_redis_is_back(what, monkeypatch, settings, 
         **settings.CELERY_BROKER_TRANSPORT_OPTIONS,
         "global_keyprefix": f"{what}:",  # a counter of the test's own
     }
-    counter = rate._counter(settings.CELERY_BROKER_URL, f"{what}:")
+    counter = moving_window._counter(
+        settings.CELERY_BROKER_URL, f"{what}:rate", "calls to the payment provider"
+    )
     counter._note_absence(ConnectionError("away"))
     assert [rate.take(what, per_second=1) for _ in range(3)] == [0] * 3
     monkeypatch.setattr(counter, "_quiet_until", 0.0)
