@@ -22,6 +22,8 @@ from orders.payments.models import Incident, Provider
 from orders.states import Status
 from proj import urls
 from proj.api.models import Token
+from proj.hooks.endpoints import create_endpoint
+from proj.hooks.replaying import ping
 from proj.jobs.models import Job
 from proj.jobs.testing import without_broker
 from reports.models import Report
@@ -60,9 +62,11 @@ def known(people) -> dict[str, object]:
     make_refund(make_payment(order), 1)
     Incident.objects.create(kind="amount_differs", fingerprint="x", summary="x", order=order)
     Provider.objects.create(name="stripe")
+    endpoint, _ = create_endpoint(owner, "https://example.com/hooks", ["order.paid"])
     with without_broker():
         pipeline.start(make_order(customer=owner))
-    job = Job.objects.latest("created_at")
+        delivery = ping(endpoint)
+    job = Job.objects.get(task="orders.validate_order")
     TaskResult.objects.create(task_id="ended", status="SUCCESS", task_name="orders.charge_order")
     avatar = Avatar.objects.create(owner=owner, upload="x", digest="x", bytes=1)
     report = Report.objects.create(owner=owner, date_from="2026-01-01", date_to="2026-01-01")
@@ -78,6 +82,10 @@ def known(people) -> dict[str, object]:
         "accounts/tokens/": Token.issue(owner)[0].pk,
         "job_id": job.pk,
         "label": f"order:{order.pk}",
+        "endpoint_id": endpoint.public_id,
+        "delivery_id": delivery.event_id,
+        "hooks/": endpoint.public_id,
+        "event_id": delivery.event_id,
         "name": "default",
         "content_type_id": 0,
         "object_id": 0,

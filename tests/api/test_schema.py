@@ -30,6 +30,8 @@ from orders import pipeline
 from orders.models.order import OrderQuerySet
 from orders.states import Status
 from proj.api import rate
+from proj.hooks.endpoints import create_endpoint
+from proj.hooks.replaying import ping
 from proj.jobs.models import Job
 from proj.jobs.testing import without_broker
 from proj.urls import api
@@ -94,11 +96,15 @@ def ids(boss, monkeypatch) -> Iterator[dict[str, list[str]]]:
     make_product("85123A", name="White hanging heart")
     orders = [make_order(customer=boss, status=status) for status in (Status.PLACED, Status.COMPLETED)]
     make_refund(make_payment(orders[1]), 1)
+    endpoint, _ = create_endpoint(boss, "https://example.com/hooks", ["order.paid"])
     with without_broker():
         pipeline.start(orders[0])
+        delivery = ping(endpoint)
     avatar = Avatar.objects.create(owner=boss, upload="x", digest="x", bytes=1)
     report = Report.objects.create(owner=boss, date_from="2026-01-01", date_to="2026-01-01")
     yield {
+        "endpoint_id": [str(endpoint.public_id)],
+        "delivery_id": [delivery.event_id],
         "order_id": [str(order.public_id) for order in orders],
         "avatar_id": [str(avatar.public_id)],
         "report_id": [str(report.public_id)],

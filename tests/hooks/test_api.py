@@ -8,6 +8,7 @@ from django.utils import timezone
 from proj.hooks import kinds
 from proj.hooks.endpoints import MAX_ENDPOINTS
 from proj.hooks.models import Delivery, Endpoint, State
+from proj.hooks.switching import switch_off_by_hand, switch_on
 from proj.jobs.testing import drain
 from proj.urls import api
 from tests.api.calls import assert_problem, bearer, get, post
@@ -169,6 +170,37 @@ def test_a_ping_is_a_delivery(client, ann, endpoint, receiver):
     assert (answer.status_code, answer.json()["type"]) == (202, kinds.PING)
     drain()
     assert [post.id for post in receiver.posts] == [answer.json()["id"]]
+
+
+@pytest.mark.parametrize("what", ["ping", "replay", "deliveries/{}/replay"])
+def test_what_is_asked_for_twice_with_a_key_is_sent_once(client, ann, tell, endpoint, receiver, what):
+    delivery = tell()
+    drain()
+    Delivery.objects.update(state=State.FAILED)
+    path = f"{WEBHOOKS}/{endpoint.public_id}/{what.format(delivery.event_id)}"
+
+    first = post(client, ann, {}, key="k", path=path)
+    sent = len(drain(ahead=True))
+    Delivery.objects.update(state=State.FAILED)
+    again = post(client, ann, {}, key="k", path=path)
+
+    assert (first.status_code, again.status_code, again.content) == (202, 202, first.content)
+    assert again["Idempotent-Replayed"] == "true"
+    assert get(client, ann, first["Location"]).status_code == 200
+    assert (sent > 0, drain(ahead=True)) == (True, [])
+    assert len(receiver.posts) == 2
+
+
+def test_what_an_endpoint_that_is_off_was_not_sent_is_sent_with_the_same_key_once_it_is_on(
+    client, ann, endpoint, receiver
+):
+    path = f"{WEBHOOKS}/{endpoint.public_id}/ping"
+    switch_off_by_hand(endpoint.pk, "Enough.")
+    assert_problem(post(client, ann, {}, key="k", path=path), 409, "endpoint_off")
+
+    switch_on(endpoint.pk)
+
+    assert post(client, ann, {}, key="k", path=path).status_code == 202
 
 
 def test_every_kind_of_event_is_listed_with_an_example(client, ann):

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from ninja import Query, Router
 
 from proj.api.describing import refused
+from proj.api.idempotency import Made, idempotent
 from proj.api.paging import paginate
 from proj.api.problems import Problem
 from proj.hooks import replaying
@@ -25,11 +27,8 @@ from proj.hooks.replaying import SwitchedOff
 
 router = Router()
 
-OFF = "endpoint_off: nothing is sent to an endpoint that is off."
-REPLAY_REFUSALS = {
-    404: "not_found: there is no such endpoint or delivery, or it is somebody else's.",
-    409: OFF,
-}
+NO_DELIVERY = "not_found: there is no such endpoint or delivery, or it is somebody else's."
+OFF = "endpoint_off: nothing is sent to an endpoint that is off; or (idempotency_in_flight) see Idempotency-Key."
 
 
 @router.get("/{uuid:endpoint_id}/deliveries", response=DeliveryPage, openapi_extra=refused({404: NOT_THERE}))
@@ -46,7 +45,7 @@ def list_webhook_deliveries(
 @router.get(
     "/{uuid:endpoint_id}/deliveries/{delivery_id}",
     response=DeliveryOut,
-    openapi_extra=refused({404: REPLAY_REFUSALS[404]}),
+    openapi_extra=refused({404: NO_DELIVERY}),
 )
 def read_webhook_delivery(request: HttpRequest, endpoint_id: UUID, delivery_id: str) -> Delivery:
     """Return one delivery with what is sent, and what came of each attempt."""
@@ -56,15 +55,16 @@ def read_webhook_delivery(request: HttpRequest, endpoint_id: UUID, delivery_id: 
 @router.post(
     "/{uuid:endpoint_id}/deliveries/{delivery_id}/replay",
     response={202: DeliverySummary},
-    openapi_extra=refused(REPLAY_REFUSALS),
+    openapi_extra=refused({404: NO_DELIVERY, 409: OFF}),
 )
-def replay_webhook_delivery(request: HttpRequest, endpoint_id: UUID, delivery_id: str) -> Delivery:
+@idempotent(DeliverySummary)
+def replay_webhook_delivery(request: HttpRequest, endpoint_id: UUID, delivery_id: str) -> Made:
     """Send one delivery again, now, whatever came of it. Its webhook-id stays the same."""
     delivery = _own_delivery(request, endpoint_id, delivery_id)
     with _refusals():
         replaying.replay_delivery(delivery)
     delivery.refresh_from_db()
-    return delivery
+    return _made(endpoint_id, delivery)
 
 
 @router.post(
@@ -72,11 +72,13 @@ def replay_webhook_delivery(request: HttpRequest, endpoint_id: UUID, delivery_id
     response={202: ReplayOut},
     openapi_extra=refused({404: NOT_THERE, 409: OFF}),
 )
-def replay_failed_webhooks(request: HttpRequest, endpoint_id: UUID, body: ReplayIn) -> dict[str, int]:
-    """Send again what was given up, all or of the events since a moment."""
+@idempotent(ReplayOut)
+def replay_failed_webhooks(request: HttpRequest, endpoint_id: UUID, body: ReplayIn) -> Made:
+    """Send again what was given up, all or of the events since a moment; Location lists what was sent to the endpoint."""
     endpoint = own_endpoint(request, endpoint_id)
     with _refusals():
-        return {"replayed": replaying.replay_failed(endpoint, since=body.since)}
+        replayed = replaying.replay_failed(endpoint, since=body.since)
+    return Made({"replayed": replayed}, reverse("api:list_webhook_deliveries", args=[endpoint_id]))
 
 
 @router.post(
@@ -84,11 +86,16 @@ def replay_failed_webhooks(request: HttpRequest, endpoint_id: UUID, body: Replay
     response={202: DeliverySummary},
     openapi_extra=refused({404: NOT_THERE, 409: OFF}),
 )
-def ping_webhook(request: HttpRequest, endpoint_id: UUID) -> Delivery:
-    """Send an endpoint a webhook.ping, to try it out."""
+@idempotent(DeliverySummary)
+def ping_webhook(request: HttpRequest, endpoint_id: UUID) -> Made:
+    """Send an endpoint a webhook.ping, to try it out; Location says where to see what came of it."""
     endpoint = own_endpoint(request, endpoint_id)
     with _refusals():
-        return replaying.ping(endpoint)
+        return _made(endpoint_id, replaying.ping(endpoint))
+
+
+def _made(endpoint_id: UUID, delivery: Delivery) -> Made:
+    return Made(delivery, reverse("api:read_webhook_delivery", args=[endpoint_id, delivery.event_id]))
 
 
 def _own_delivery(request: HttpRequest, endpoint_id: UUID, delivery_id: str) -> Delivery:

@@ -5,34 +5,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Field, Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, JsonValue
+from pydantic import AwareDatetime, ConfigDict, JsonValue
 
+from proj.api.describing import shows
+from proj.api.text import Text
+from proj.hooks.api import examples
 from proj.hooks.models import Attempt, Delivery, Endpoint, State
 from proj.hooks.models.endpoint import URL_LENGTH
 
-
-def printable(text: str) -> str:
-    """Refuse a NUL, which PostgreSQL has no text for."""
-    if "\x00" in text:
-        raise ValueError("must not contain a NUL")
-    return text
-
-
-Text = Annotated[str, AfterValidator(printable)]
-Url = Annotated[
-    Text,
-    Field(
-        max_length=URL_LENGTH, description="Where we POST each event.", examples=["https://example.com/hooks"]
-    ),
-]
+Url = Annotated[Text, Field(max_length=URL_LENGTH, description="Where we POST each event.")]
 Events = Annotated[
-    list[Text],
-    Field(
-        min_length=1,
-        max_length=100,
-        description="Kinds of events; see event-types.",
-        examples=[["order.paid"]],
-    ),
+    list[Text], Field(min_length=1, max_length=100, description="Kinds of events; see event-types.")
 ]
 Description = Annotated[Text, Field(max_length=100, description="What you call it.")]
 
@@ -44,6 +27,8 @@ class Strict(Schema):
 
 
 class EndpointIn(Strict):
+    model_config = shows(examples.ENDPOINT_IN)
+
     url: Url
     events: Events
     description: Description = ""
@@ -51,6 +36,8 @@ class EndpointIn(Strict):
 
 class EndpointChange(Strict):
     """What is not given stays as it is."""
+
+    model_config = shows(examples.CHANGE)
 
     url: Url | None = None
     events: Events | None = None
@@ -63,6 +50,8 @@ class EndpointChange(Strict):
 
 
 class RotateIn(Strict):
+    model_config = shows(examples.KEEP)
+
     end_old_now: bool = Field(
         False,
         strict=True,
@@ -71,16 +60,22 @@ class RotateIn(Strict):
 
 
 class ReplayIn(Strict):
+    model_config = shows(examples.SINCE)
+
     since: AwareDatetime | None = Field(
         None, description="Only of the events from then on, with its time zone."
     )
 
 
 class ReplayOut(Schema):
+    model_config = shows({"replayed": 3})
+
     replayed: int
 
 
 class EndpointOut(Schema):
+    model_config = shows(examples.ENDPOINT)
+
     id: UUID = Field(alias="public_id")
     url: str
     description: str
@@ -95,15 +90,21 @@ class EndpointOut(Schema):
 
 
 class EndpointMade(EndpointOut):
+    model_config = shows({**examples.ENDPOINT, "secret": examples.SECRET})
+
     secret: str = Field(description="whsec_ and base64. It cannot be read again.")
 
 
 class SecretOut(Schema):
+    model_config = shows({"secret": examples.SECRET, "old_secret_until": examples.TOMORROW})
+
     secret: str = Field(description="whsec_ and base64. It cannot be read again.")
     old_secret_until: datetime | None
 
 
 class EndpointList(Schema):
+    model_config = shows({"items": [examples.ENDPOINT]})
+
     items: list[EndpointOut]
 
 
@@ -114,6 +115,8 @@ class EventTypeOut(Schema):
 
 
 class EventTypeList(Schema):
+    model_config = shows({"items": [examples.EVENT_TYPE]})
+
     items: list[EventTypeOut]
 
 
@@ -130,6 +133,8 @@ class AttemptOut(Schema):
 
 
 class DeliverySummary(Schema):
+    model_config = shows(examples.SUMMARY)
+
     id: str = Field(alias="event_id", description="What the receiver sees as webhook-id.")
     type: str = Field(alias="kind")
     state: State = Field(
@@ -149,6 +154,8 @@ class DeliverySummary(Schema):
 
 
 class DeliveryOut(DeliverySummary):
+    model_config = shows(examples.DELIVERY)
+
     body: str = Field(description="What is sent and signed, to the byte.")
     attempts: list[AttemptOut] = Field(description="The latest first, at most 50.")
 
