@@ -1,8 +1,9 @@
 """What an order consists of, on the order's own page; what has happened to it is its story. Written by services."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.forms import BaseInlineFormSet
 
 from orders.admin.readonly import ReadOnly
 from orders.models import OrderLine, OrderStep
@@ -10,13 +11,21 @@ from orders.money import format_money
 from orders.payments.models import Incident, PaymentAttempt
 
 
-class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+class RowsOfOrder(BaseInlineFormSet):  # type: ignore[type-arg]  # generic for mypy only
+    """The rows that were read together with the order; Django's own would ask for them once more."""
+
+    def get_queryset(self) -> Any:
+        return getattr(self.instance, self.fk.related_query_name()).all()
+
+
+class Inline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+    formset = RowsOfOrder
+
+
+class OrderLineInline(Inline):
     model = OrderLine
     fields = ["sku", "name", "quantity", "price", "total"]
     readonly_fields = ["price", "total"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
-        return super().get_queryset(request).select_related("order")
 
     @admin.display(description="price of one")
     def price(self, line: OrderLine) -> str:
@@ -26,7 +35,7 @@ class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] 
         return format_money(line.total, line.order.currency)
 
 
-class PaymentInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+class PaymentInline(Inline):
     model = PaymentAttempt
     verbose_name_plural = "payments"
     fields = ["number", "state", "money", "provider_ref", "error_detail", "created_at", "updated_at"]
@@ -38,12 +47,12 @@ class PaymentInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
         return format_money(attempt.amount, attempt.currency)
 
 
-class IncidentInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+class IncidentInline(Inline):
     model = Incident
     fields = ["kind", "summary", "repair", "opened_at", "closed_at", "outcome"]
     show_change_link = True
 
 
-class OrderStepInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
+class OrderStepInline(Inline):
     model = OrderStep
     fields = ["name", "state", "attempt", "started_at", "finished_at", "error", "task_id"]

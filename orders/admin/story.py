@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.db.models import Model
+from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from orders.admin import story_rows
@@ -15,7 +17,6 @@ from orders.admin.story_rows import Entry, Link
 from orders.balance import read_balance
 from orders.models import Order
 from orders.payments.models import WebhookEvent
-from proj.jobs import ledger, subjects
 from proj.jobs.models import AuditEntry, Job
 
 #: Of each kind the newest so many: an order has some ten of each, and a page has an end.
@@ -33,13 +34,14 @@ class Story:
 def tell(order: Order, user: AbstractBaseUser | AnonymousUser) -> Story:
     """Return what has happened to an order, with links to what that person may see.
 
-    Nine queries, if the balance's `ROWS` were prefetched. Of the jobs of mails, refunds and the provider's events those
-    are found that are owed or dead; what became of the others is told by the mail, the refund and the event themselves.
+    Six queries, if its money (`ROWS`), incidents and steps were prefetched. Of the jobs of mails, refunds and the provider's
+    events those are found that are owed or dead; what became of the others is told by the mail, the refund and the event
+    themselves.
     """
     link, refunds = links_for(user), read_balance(order).refunds
     events = list(order.events.order_by("-pk")[:MOST])
     mails = list(order.notifications.order_by("-pk")[:MOST])
-    incidents = list(order.incidents.order_by("-pk")[:MOST])
+    incidents = sorted(order.incidents.all(), key=lambda each: each.pk, reverse=True)[:MOST]
     refs = [row.provider_ref for row in (*order.payment_attempts.all(), *refunds) if row.provider_ref]
     hints = list(WebhookEvent.objects.filter(object_ref__in=refs).defer("payload").order_by("-pk")[:MOST])
     own = f"order:{order.pk}"
@@ -49,8 +51,10 @@ def tell(order: Order, user: AbstractBaseUser | AnonymousUser) -> Story:
         *(f"notification:{mail.pk}" for mail in mails),
         *(f"event:{hint.pk}" for hint in hints),
     ]
-    jobs = list(Job.objects.filter(subject__in=labels).defer("message").order_by("-created_at")[:MOST])
-    ids = {*subjects.task_ids(own), *(job.pk for job in jobs)}
+    found = Job.objects.filter(subject__in=labels).defer("message").annotate(now=Now())
+    jobs = list(found.order_by("-created_at")[:MOST])
+    now = jobs[0].now if jobs else timezone.now()  # the ledger goes by the database's clock
+    ids = {*(step.task_id for step in order.steps.all() if step.task_id), *(job.pk for job in jobs)}
     results = list(TaskResult.objects.filter(task_id__in=ids).order_by("-pk")[:MOST])
     targets = [
         *labels,
@@ -64,7 +68,7 @@ def tell(order: Order, user: AbstractBaseUser | AnonymousUser) -> Story:
         *story_rows.tell_mails(mails, link),
         *story_rows.tell_hints(hints, link),
         *story_rows.tell_incidents(incidents, link),
-        *story_rows.tell_jobs(jobs, results, ledger.now(), link),
+        *story_rows.tell_jobs(jobs, results, now, link),
         *story_rows.tell_deeds(deeds, link),
     ]
     entries.sort(key=lambda entry: entry.at, reverse=True)
