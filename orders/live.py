@@ -7,14 +7,20 @@ from orders.payments.models.refund import OPEN_REFUNDS
 from orders.states import FINAL
 from proj.live.kinds import Kind, State, read_states
 
-# Whole rows: what is added to them one day changes the version too. Every part is found by an index on its order.
+# Whole rows: what is added to them one day changes the version too. Every part is found by an index on its order; that of
+# jobs leaves out those about nothing. `held` is what `orders.waiting` tells.
 _STATES = """
 SELECT o.id,
        md5(concat_ws(
            E'\\n',
            o::text,
            (SELECT string_agg(s::text, E'\\n' ORDER BY s.id) FROM orders_orderstep s WHERE s.order_id = o.id),
-           money.rows
+           money.rows,
+           (SELECT 'held'
+              FROM jobs_job j
+              JOIN jobs_pausedqueue p ON p.queue = j.queue
+             WHERE j.subject = 'order:' || o.id AND j.subject <> '' AND j.state = 'queued'
+             LIMIT 1)
        )),
        o.status,
        o.status = ANY(%(final)s) AND NOT coalesce(money.moving, false)

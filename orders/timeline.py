@@ -159,15 +159,24 @@ class Timeline:
     seen: str
 
 
-def read_timeline(order: Order, steps: Iterable[OrderStep], balance: Balance) -> Timeline:
-    """Return the progress of an order. Asks the database nothing."""
+def read_timeline(order: Order, steps: Iterable[OrderStep], balance: Balance, waits: str = "") -> Timeline:
+    """Return the progress of an order. Asks the database nothing.
+
+    Args:
+        order: whose.
+        steps: of the order, in the order in which they start.
+        balance: of the order.
+        waits: why nothing happens to it at the moment (`orders.waiting`); empty if something does.
+
+    """
     stages = [_stage(order, step, balance) for step in steps]
     words = STATUS_WORDS[order.status]
-    sentence = " ".join(part for part in (order.reason, words.sentence, tell_money(order, balance)) if part)
+    told = (order.reason, words.sentence, tell_money(order, balance), waits)
+    sentence = " ".join(part for part in told if part)
     refunds = [(refund.pk, refund.state, refund.amount) for refund in balance.refunds]
     return Timeline(
         chip=words.chip,
-        look=words.look,
+        look="warn" if waits else words.look,
         sentence=sentence,
         pause=1 if not order.is_final else PAUSE_FOR_MONEY if balance.is_moving else 0,
         stages=stages,

@@ -35,6 +35,7 @@ def _event(kind: str, before: str | None, after: str) -> dict[str, Any]:
 
 ORDER = {
     **SUMMARY,
+    "waiting": "",
     "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 3, "amount": 255}],
     "steps": [
         _step("validate", "succeeded", 1, AT),

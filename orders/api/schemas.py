@@ -13,6 +13,7 @@ from orders.models import Order, OrderEvent, OrderStep
 from orders.payments.models import Refund, RefundState
 from orders.services.placing import MAX_LINES, MAX_QUANTITY
 from orders.states import Status, StepState
+from orders.waiting import why_it_waits
 from proj.api.describing import shows
 from proj.api.text import Text
 
@@ -126,10 +127,15 @@ class OrderSummary(Schema):
 class OrderOut(OrderSummary):
     model_config = shows(examples.ORDER)
 
+    waiting: str = Field(description="Why nothing happens to it at the moment; empty otherwise.")
     lines: list[LineOut]
     steps: list[StepOut]
     events: list[EventOut]
     refunds: list[RefundOut] = Field(description="In the order in which they were asked for.")
+
+    @staticmethod
+    def resolve_waiting(order: Order) -> str:
+        return why_it_waits(order)
 
     @staticmethod
     def resolve_refunds(order: Order) -> list[Refund]:

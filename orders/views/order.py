@@ -17,6 +17,7 @@ from orders.models import Order, OrderLine
 from orders.services import cancel_order
 from orders.timeline import read_timeline, tell_money
 from orders.views.requests import SignedInRequest
+from orders.waiting import why_it_waits
 
 PAGE_SIZE = 20
 
@@ -52,7 +53,7 @@ def order_detail(request: SignedInRequest, public_id: UUID) -> HttpResponse:
     """
     order = order_of(request.user, public_id)
     balance = read_balance(order)
-    timeline = read_timeline(order, order.steps.all(), balance)
+    timeline = read_timeline(order, order.steps.all(), balance, why_it_waits(order))
     context = {"order": order, "timeline": timeline, "balance": balance}
     if not request.htmx:
         context |= {

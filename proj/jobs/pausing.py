@@ -40,7 +40,7 @@ from django.db import transaction
 from proj.jobs import audit
 from proj.jobs.audit import Actor
 from proj.jobs.ledger.statements import run
-from proj.jobs.models import PausedQueue
+from proj.jobs.models import Job, PausedQueue, State
 
 
 def pause(queue: str, *, by: Actor, reason: str) -> bool:
@@ -72,3 +72,9 @@ def resume(queue: str, *, by: Actor, reason: str = "") -> bool:
 def paused() -> Mapping[str, PausedQueue]:
     """Return the queues that are paused, by name."""
     return PausedQueue.objects.in_bulk()
+
+
+def holds(subject: str) -> bool:
+    """Tell whether a job about something, such as "order:42", waits in a queue that is paused. One query, by an index."""
+    waiting = Job.objects.filter(subject=subject, state=State.QUEUED)
+    return waiting.filter(queue__in=PausedQueue.objects.values("queue")).exists()

@@ -83,7 +83,8 @@ def test_reading_costs_the_same_however_long_the_order_is(client, shopper, count
         make_refund(payment, 1)
         make_refund(make_payment(make_order(customer=shopper)), 1)
     headers = bearer(shopper)
-    with django_assert_num_queries(7):  # the token, the order, its lines, steps, events, payments and refunds
+    # the token, the order, its lines, steps, events, payments and refunds, and whether it waits in a paused queue
+    with django_assert_num_queries(8):
         client.get(f"{ORDERS}/{order.public_id}", headers=headers)
     with django_assert_num_queries(4):  # the token, the orders, their payments and refunds
         client.get(ORDERS, headers=headers)

@@ -24,7 +24,7 @@ PAGES = [
     ("/?q=product&page=2", 7),
     ("/cart/", 6),
     ("/orders/", 8),
-    ("{order}", 9),
+    ("{order}", 10),
     ("{order}cancel/", 7),
     ("/profile/", 6),
     ("/accounts/login/", 0),
@@ -64,7 +64,7 @@ def test_following_an_order_takes_few_queries(browser, busy, django_assert_num_q
     headers = {"hx-request": "true"}
     seen = browser.get(busy.get_absolute_url(), headers=headers).context["timeline"].seen
 
-    with django_assert_num_queries(6):  # session, user, order, steps, payments, refunds
+    with django_assert_num_queries(7):  # session, user, order, steps, payments, refunds, what is paused
         browser.get(f"{busy.get_absolute_url()}?seen={seen}", headers=headers)
 
 
