@@ -1,12 +1,13 @@
 """The page of an order in Chromium: told by events, and by polling where there are none."""
 
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 
 import pytest
 from django.conf import settings
 from django.db import transaction
 from django.test import Client
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Response, expect, sync_playwright
 
 from orders.models import Order
 from orders.states import Status
@@ -16,6 +17,8 @@ from tests.live.server import Server
 from tests.workers.processes import eventually
 
 pytestmark = pytest.mark.skipif(chromium.find() is None, reason="no browser")
+#: Milliseconds for anything to appear: half a second, where the machine is not busy.
+PATIENCE = 15_000
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def order(shopper) -> Order:
 
 @pytest.fixture
 def visit(shopper, order, monkeypatch) -> Iterator[Callable[[Server], Page]]:
-    """Open the order's page as the shopper. `page.asked` are the requests since."""
+    """Open the order's page as the shopper. `page.asked` are the requests since, `page.streams` how those for streams ended."""
     monkeypatch.setenv(
         "DJANGO_ALLOW_ASYNC_UNSAFE", "1"
     )  # Playwright has a loop in this thread; we await nothing
@@ -39,8 +42,9 @@ def visit(shopper, order, monkeypatch) -> Iterator[Callable[[Server], Page]]:
             context = browser.new_context()
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": server.url}])
             page = context.new_page()
-            page.asked = []
+            page.asked, page.streams = [], []
             page.on("request", lambda request: page.asked.append(request.url.removeprefix(server.url)))
+            page.on("response", lambda answer: is_stream(answer) and page.streams.append(answer.status))
             page.goto(server.url + order.get_absolute_url())
             return page
 
@@ -57,72 +61,80 @@ def polls(page: Page) -> int:
     return sum("?seen=" in url for url in page.asked)
 
 
-def streams(page: Page) -> int:
-    return sum(url.endswith("/events") for url in page.asked)
+def is_stream(answer: Response) -> bool:
+    return answer.url.endswith("/events")
 
 
 def settle(page: Page, seconds: float) -> None:
     page.wait_for_timeout(seconds * 1000)  # lets the page go on; nothing to wait for is the point
 
 
+def falls_quiet(page: Page) -> bool:
+    """Whether the page asks nothing for four seconds: one that polls would have four times."""
+    before = polls(page)
+    settle(page, 4)
+    return polls(page) == before
+
+
+def is_given_a_stream(page: Page) -> bool:
+    """Load the page anew; tell whether the server had a place for its stream."""
+    with page.expect_response(is_stream) as asked:
+        page.reload()
+    return asked.value.status == HTTPStatus.OK
+
+
 def test_the_page_tells_news_at_once_and_asks_only_for_them(serve, visit, order):
     page = visit(serve())
-    settle(page, 4)
+    eventually(lambda: falls_quiet(page))  # once the stream is open, and has told its first event
     before = polls(page)
 
-    settle(page, 4)
-    assert polls(page) == before <= 4  # once for the first event, and while the stream was being opened
     move(order, Status.VALIDATED)
-    expect(page.locator("#progress .chip").first).to_have_text("Checked", timeout=3000)
+    expect(page.locator("#progress .chip").first).to_have_text("Checked", timeout=PATIENCE)
     move(order, Status.CANCELLED)
-    expect(page.locator("#progress .chip").first).to_have_text("Cancelled", timeout=3000)
+    expect(page.locator("#progress .chip").first).to_have_text("Cancelled", timeout=PATIENCE)
 
     settle(page, 3)
-    assert [polls(page), streams(page)] == [before + 2, 1]  # it has ended: neither polls nor comes back
+    assert [polls(page), len(page.streams)] == [before + 2, 1]  # it has ended: neither polls nor comes back
 
 
 def test_without_streams_the_page_polls(serve, visit, order):
     page = visit(serve(streams=0))
-    settle(page, 4)
-    assert polls(page) >= 2
+    eventually(lambda: polls(page) >= 2 or settle(page, 0.1))
 
     move(order, Status.VALIDATED)
 
-    expect(page.locator("#progress .chip").first).to_have_text("Checked", timeout=5000)
-    assert streams(page) == 1
+    expect(page.locator("#progress .chip").first).to_have_text("Checked", timeout=PATIENCE)
+    assert page.streams == [HTTPStatus.SERVICE_UNAVAILABLE]
 
 
 def test_a_server_that_is_killed_is_said_and_then_found_again(serve, visit, order):
     server = serve()
     page = visit(server)
-    eventually(lambda: streams(page) or page.wait_for_timeout(100))
+    eventually(lambda: page.streams or settle(page, 0.1))
     page.context.set_offline(True)
     server.workers()[0].kill()
-    expect(page.locator(".messages")).to_contain_text("The connection is lost", timeout=15_000)
+    expect(page.locator(".messages")).to_contain_text("The connection is lost", timeout=PATIENCE)
     move(order, Status.VALIDATED)
 
     page.context.set_offline(False)
 
-    expect(page.locator("#progress .chip").first).to_have_text("Checked", timeout=15_000)
+    expect(page.locator("#progress .chip").first).to_have_text("Checked", timeout=PATIENCE)
     expect(page.locator(".messages")).not_to_contain_text("The connection is lost")
-    settle(page, 4)
-    before = polls(page)
-    settle(page, 4)
-    assert polls(page) == before  # a stream again
+    eventually(lambda: falls_quiet(page))  # a stream again
 
 
 def test_a_tab_that_nobody_looks_at_holds_no_stream(serve, visit, order):
     server = serve(streams=1)
     page = visit(server)
-    eventually(lambda: streams(page) or page.wait_for_timeout(100))
+    eventually(lambda: page.streams or settle(page, 0.1))
+    other = visit(server)
+    eventually(lambda: other.streams or settle(other, 0.1))
+    assert (page.streams, other.streams) == ([HTTPStatus.OK], [HTTPStatus.SERVICE_UNAVAILABLE])
+
     page.evaluate(
         "() => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
         " document.dispatchEvent(new Event('visibilitychange')); }"
     )
-    other = visit(server)
-    settle(other, 4)
-    before = polls(other)
 
-    settle(other, 3)
-
-    assert polls(other) == before  # it has the only place
+    eventually(lambda: is_given_a_stream(other))  # half a second later: its only place is free
+    eventually(lambda: falls_quiet(other))
