@@ -17,6 +17,7 @@ from media import services
 from media.advice import ADVICE
 from media.models import Avatar
 from proj.jobs import audit
+from proj.jobs.admin_links import job_link
 
 #: Avatars in one request: each is a transaction of some five statements.
 MOST = 100
@@ -51,7 +52,7 @@ class AvatarAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
     search_fields = ["=public_id", "owner__username", "=task_id", "=digest", "error_detail"]
     date_hierarchy = "created_at"
     actions = ["reprocess"]
-    exclude = ["upload"]  # never shown, never served
+    exclude = ["upload", "task_id"]  # the upload is never shown, never served
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -83,6 +84,11 @@ class AvatarAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
     def advice(self, avatar: Avatar) -> str:
         return ADVICE.get(avatar.error_code, "-")
 
+    @admin.display(description="job")
+    def job(self, avatar: Avatar) -> str:
+        """The task that processes it: while it is owed, and its result afterwards."""
+        return job_link(avatar.task_id)
+
     @admin.display(description="kB", ordering="bytes")
     def kilobytes(self, avatar: Avatar) -> int:
         """Of the upload."""
@@ -92,8 +98,9 @@ class AvatarAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
         return super().get_queryset(request).prefetch_related("thumbnails")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Avatar | None = None) -> list[str]:  # noqa: ARG002
-        fields = [field.name for field in Avatar._meta.fields if field.name != "upload"]  # noqa: SLF001
-        return ["thumbnails", "refusal", "advice", *fields]
+        hidden = {"upload", "task_id"}
+        fields = [field.name for field in Avatar._meta.fields if field.name not in hidden]  # noqa: SLF001
+        return ["thumbnails", "refusal", "advice", "job", *fields]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any

@@ -34,4 +34,5 @@ def tasks_of_avatar(identity: str) -> Sequence[str]:
 def _subject(avatar: Avatar | None) -> Subject | None:
     if avatar is None:
         return None
-    return Subject(f"avatar:{avatar.pk}", avatar.owner_id, reverse("media:profile"))
+    staff_url = reverse("admin:media_avatar_change", args=[avatar.pk])
+    return Subject(f"avatar:{avatar.pk}", avatar.owner_id, reverse("media:profile"), staff_url)

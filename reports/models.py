@@ -153,6 +153,11 @@ class Report(models.Model):
         """What its progress counts."""
         return "orders written" if self.is_export else "days summed"
 
+    def may_be_cancelled_by(self, user: AbstractBaseUser | AnonymousUser) -> bool:
+        """Whether somebody may stop it: whoever asked for it, and staff who may change reports."""
+        may_change = isinstance(user, PermissionsMixin) and user.has_perm("reports.change_report")
+        return (self.owner_id is not None and self.owner_id == user.pk) or may_change
+
     @property
     def percent(self) -> int:
         """How far the work is, 0 to 100."""

@@ -108,9 +108,21 @@ def fail_report(report_id: int, error: str) -> bool:
     return end_early(report_id, Report.Status.FAILED, error)
 
 
-def cancel_report(report_id: int) -> bool:
-    """Stop a report; its tasks notice when they next look. Tells whether it was still to be stopped."""
-    return end_early(report_id, Report.Status.CANCELLED, "")
+def cancel_report(report_id: int, *, by: audit.Actor | None = None, reason: str = "") -> bool:
+    """Stop a report; its tasks notice when they next look. Tells whether it was still to be stopped.
+
+    Args:
+        report_id: the report's primary key.
+        by: a member of staff who stops somebody else's, for the audit log, and
+        reason: why.
+
+    """
+    with transaction.atomic():
+        stopped = end_early(report_id, Report.Status.CANCELLED, "")
+        if stopped and by is not None:
+            after = {"status": Report.Status.CANCELLED.value}
+            audit.record(by, "report.cancel", f"report:{report_id}", reason=reason, after=after)
+    return stopped
 
 
 def end_early(report_id: int, status: Report.Status, error: str) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from django.urls import reverse
+
 from proj.jobs import subjects
 from proj.jobs.subjects import Subject
 from reports.models import Report
@@ -32,4 +34,5 @@ def tasks_of_report(identity: str) -> Sequence[str]:
 def _subject(report: Report | None) -> Subject | None:
     if report is None:
         return None
-    return Subject(f"report:{report.pk}", report.owner_id, report.get_absolute_url())
+    staff_url = reverse("admin:reports_report_change", args=[report.pk])
+    return Subject(f"report:{report.pk}", report.owner_id, report.get_absolute_url(), staff_url)

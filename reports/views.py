@@ -63,14 +63,14 @@ def export_orders(request: HttpRequest) -> HttpResponse:
 @require_GET
 def report_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show one report; while it is being made, the page follows it."""
-    return render(request, "reports/detail.html", _context(_find(request, public_id)))
+    return render(request, "reports/detail.html", _context(request, _find(request, public_id)))
 
 
 @login_required
 @require_GET
 def report_progress(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Return the part of the page that changes, for htmx to swap in."""
-    return render(request, "reports/_progress.html", _context(_find(request, public_id)))
+    return render(request, "reports/_progress.html", _context(request, _find(request, public_id)))
 
 
 @login_required
@@ -86,9 +86,12 @@ def report_download(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
 @login_required
 @require_POST
 def report_cancel(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Stop a report that is being made."""
+    """Stop a report that is being made: one's own, or as staff who may change reports anybody's."""
     report = _find(request, public_id)
-    if services.cancel_report(report.pk):
+    if not report.may_be_cancelled_by(request.user):
+        raise PermissionDenied("Somebody else has asked for this report.")
+    by = None if report.owner_id == request.user.pk else audit.by(request)
+    if services.cancel_report(report.pk, by=by):
         messages.success(request, "The report is cancelled.")
     else:
         messages.info(request, "The report had ended already.")
@@ -101,7 +104,11 @@ def _find(request: HttpRequest, public_id: UUID) -> Report:
     )
 
 
-def _context(report: Report) -> dict[str, object]:
+def _context(request: HttpRequest, report: Report) -> dict[str, object]:
     totals = report.days.exclude(currency="").values("currency").order_by("currency")
     sums = totals.annotate(order_count=Sum("orders"), item_count=Sum("items"), total=Sum("amount"))
-    return {"report": report, "totals": sums if report.is_ready else []}
+    return {
+        "report": report,
+        "totals": sums if report.is_ready else [],
+        "may_cancel": report.may_be_cancelled_by(request.user),
+    }

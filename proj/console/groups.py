@@ -24,6 +24,7 @@ _LOOKING = (
     "django_celery_results.view_taskresult",
     "hooks.view_endpoint",
     "hooks.view_delivery",
+    "reports.view_report",
 )
 _ACTING = (
     "jobs.operate_job",
@@ -51,6 +52,7 @@ _SHOP = (
         )
     ),
     "media.view_avatar",
+    "reports.view_report",
 )
 _SELLING = (
     "orders.cancel_order",
@@ -59,6 +61,9 @@ _SELLING = (
     "payments.resolve_incident",
     "payments.change_provider",
     "payments.change_webhookevent",
+    "media.change_avatar",  # process one again
+    "reports.add_report",  # ask for one, and export the orders that a list shows
+    "reports.change_report",  # cancel one that somebody else has asked for
 )
 
 GROUPS: Mapping[str, Sequence[str]] = {

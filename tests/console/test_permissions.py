@@ -108,6 +108,13 @@ def test_who_operates_may_do_all_that_operators_do():
     assert not user.has_perm("auth.change_user")
 
 
+def test_the_shop_staff_export_orders_process_avatars_again_and_cancel_reports():
+    allowed = ["orders.view_order", "reports.add_report", "reports.change_report", "media.change_avatar"]
+
+    assert member("shop staff").has_perms(allowed)
+    assert not any(member("shop staff (view)").has_perm(name) for name in allowed[1:])
+
+
 # --- the audit log and the results ------------------------------------------------------------------------------------
 
 

@@ -90,7 +90,9 @@ def test_the_nightly_clean_up_knows_both_purges():
 
 def test_a_task_is_traced_back_to_the_avatar_and_its_owner(upload, owner):
     avatar = upload(plain())
-    assert subjects.find(avatar.task_id) == subjects.Subject(f"avatar:{avatar.pk}", owner.pk, "/profile/")
+    assert subjects.find(avatar.task_id) == subjects.Subject(
+        f"avatar:{avatar.pk}", owner.pk, "/profile/", f"/admin/media/avatar/{avatar.pk}/change/"
+    )
 
 
 def test_a_refused_upload_may_have_another_chance(upload, process, waiting):

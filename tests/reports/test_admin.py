@@ -1,7 +1,9 @@
 from http import HTTPStatus
 
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from proj.jobs.models import AuditEntry
 from reports.models import Report
 
 LIST = reverse("admin:reports_report_changelist")
@@ -30,5 +32,26 @@ def test_a_report_is_read_and_cancelled_but_neither_added_nor_deleted(admin_clie
     )
     page = admin_client.post(LIST, {"action": "cancel_reports", "_selected_action": [report.pk]}, follow=True)
 
-    assert "1 reports were cancelled." in page.text
+    assert "1 report cancelled. What had ended stays as it was." in page.text
     assert Report.objects.get().status == "cancelled"
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.target) == ("admin", "report.cancel", f"report:{report.pk}")
+
+
+def test_who_may_only_look_cancels_none(client, clerk, make_report):
+    clerk.user_permissions.add(Permission.objects.get(codename="view_report"))
+    client.force_login(clerk)
+    report = make_report()
+
+    client.post(LIST, {"action": "cancel_reports", "_selected_action": [report.pk]})
+
+    assert Report.objects.get().status == "queued"
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_report_leads_to_its_job(admin_client, make_report):
+    report = make_report(task_id="3f2c-found")
+
+    page = admin_client.get(reverse("admin:reports_report_change", args=[report.pk])).text
+
+    assert '<a href="/admin/jobs/job/3f2c-found/change/">3f2c-found</a>' in page

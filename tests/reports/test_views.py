@@ -3,8 +3,10 @@ from http import HTTPStatus
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from proj.jobs.models import AuditEntry
 from reports import making, services
 from reports.models import Report
 
@@ -140,17 +142,39 @@ def test_a_report_of_somebody_else_does_not_exist_for_a_shopper(client, shopper,
     assert client.get(reverse(f"reports:{name}", args=[own.public_id])).status_code != HTTPStatus.NOT_FOUND
 
 
-def test_a_report_is_cancelled_by_its_button(client, clerk, make_report):
-    client.force_login(clerk)
-    report = make_report()
+def test_a_report_is_cancelled_by_its_button(client, analyst, make_report):
+    client.force_login(analyst)
+    report = make_report(owner=analyst)
     address = reverse("reports:cancel", args=[report.public_id])
 
     assert client.get(address).status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    assert "Cancel the report" in client.get(report.get_absolute_url()).text
     assert "The report is cancelled." in client.post(address, follow=True).text
     assert "The report had ended already." in client.post(address, follow=True).text
 
     report.refresh_from_db()
     assert report.status == "cancelled"
+    assert not AuditEntry.objects.exists()  # one's own
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_the_report_of_somebody_else_is_cancelled_by_staff_who_may_change_reports(
+    client, clerk, analyst, make_report, owned
+):
+    client.force_login(clerk)
+    report = make_report(owner=analyst if owned else None)
+    address = reverse("reports:cancel", args=[report.public_id])
+
+    assert "Cancel the report" not in client.get(report.get_absolute_url()).text
+    assert client.post(address).status_code == HTTPStatus.FORBIDDEN
+    assert Report.objects.get().status == "queued"
+
+    clerk.user_permissions.add(Permission.objects.get(codename="change_report"))
+    assert "Cancel the report" in client.get(report.get_absolute_url()).text
+    client.post(address)
+    assert Report.objects.get().status == "cancelled"
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.target) == ("clerk", "report.cancel", f"report:{report.pk}")
 
 
 def test_the_list_costs_the_same_queries_however_long(
