@@ -1,8 +1,6 @@
 """Secrets of endpoints, and signatures as Standard Webhooks 1.0.0 has them (https://www.standardwebhooks.com).
 
-A secret has to sign, so it is not kept as a digest: it is encrypted under a key made from ``SECRET_KEY``. Who reads the
-database alone, or a backup of it, can sign nothing. After ``SECRET_KEY`` was replaced, ``SECRET_KEY_FALLBACKS`` must name the
-old one for as long as there are secrets under it.
+A secret has to sign, so it is not kept as a digest: it is encrypted (`proj.sealing`).
 """
 
 import base64
@@ -11,10 +9,9 @@ import hmac
 import secrets
 from collections.abc import Iterable
 
-from cryptography.fernet import Fernet, MultiFernet
-from django.conf import settings
-from django.utils.crypto import salted_hmac
+from proj.sealing import sealer
 
+SEALED_FOR = "proj.hooks.signing"
 PREFIX = "whsec_"  # makes a leaked secret recognisable to scanners
 SECRET_BYTES = 32  # the specification allows 24 to 64
 
@@ -26,12 +23,12 @@ def new_secret() -> str:
 
 def seal(secret: str) -> str:
     """Return what is stored of a secret."""
-    return _keys().encrypt(base64.b64decode(secret.removeprefix(PREFIX))).decode()
+    return sealer(SEALED_FOR).encrypt(base64.b64decode(secret.removeprefix(PREFIX))).decode()
 
 
 def unseal(sealed: str) -> bytes:
     """Return the key that a stored secret signs with; cryptography's InvalidToken when none of our keys has sealed it."""
-    return _keys().decrypt(sealed.encode())
+    return sealer(SEALED_FOR).decrypt(sealed.encode())
 
 
 def signature_headers(keys: Iterable[bytes], event_id: str, timestamp: int, body: bytes) -> dict[str, str]:
@@ -50,15 +47,3 @@ def signature_headers(keys: Iterable[bytes], event_id: str, timestamp: int, body
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
-
-
-def _keys() -> MultiFernet:
-    return MultiFernet(
-        [Fernet(_key(str(secret))) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    )
-
-
-def _key(secret: str) -> bytes:
-    return base64.urlsafe_b64encode(
-        salted_hmac("proj.hooks.signing", "key", secret=secret, algorithm="sha256").digest()
-    )
