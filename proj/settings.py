@@ -259,6 +259,8 @@ HOOKS_ALLOW_PRIVATE = env.bool("HOOKS_ALLOW_PRIVATE", default=False)
 # How many clients each web process tells of news as it happens; each holds a thread (proj/live). None unless the server
 # was started with threads for them, as `make up` does: pages poll instead.
 LIVE_STREAMS = env.int("LIVE_STREAMS", default=0)
+# And how many of them one person has at most, with all tabs and tokens: as many as a browser opens to a host over HTTP/1.1.
+LIVE_STREAMS_EACH = env.int("LIVE_STREAMS_EACH", default=6)
 
 # --- The API ----------------------------------------------------------------------------------------------------------
 

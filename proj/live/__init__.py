@@ -28,6 +28,7 @@ What may fail, and what then:
 - *A fork*: the child starts with no streams and without a watcher; it starts its own.
 - *The client goes away*: noticed at the next look (half a second), where the system tells (Linux), else at the heartbeat.
 - *More clients than threads*: 503 with Retry-After; the page polls as if there were no streams, and tries again later.
+- *One client with very many*: 429 in the same way, from the seventh in a process on; the others' places stay theirs.
 - *This process is told to stop*: every stream ends at once, for the server waits for its threads (`proj.live.stopping`).
 - *A proxy* buffers or compresses: headers forbid both. One that cuts idle connections sees a heartbeat every 15 s.
 """

@@ -1,15 +1,16 @@
 """What an address of events answers."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from proj.api.problems import CONTENT_TYPE, Problem
+from proj.api.describing import problem
+from proj.api.problems import Problem
 from proj.live.kinds import Kind
 from proj.live.stream import Stream
-from proj.live.watcher import watcher
+from proj.live.watcher import NoRoom, NoRoomForPerson, watcher
 
 RETRY_AFTER = 30  # seconds: by then about half of the streams there are have ended
 
@@ -36,14 +37,11 @@ DESCRIBED: dict[str, Any] = {
             },
         },
         204: {"description": "The client has seen the last there will be: do not come back."},
-        **{
-            status: {"description": why, "content": {CONTENT_TYPE: {"schema": {"type": "object"}}}}
-            for status, why in (
-                (401, "Neither a token nor a session."),
-                (404, "There is no such thing, or it is somebody else's."),
-                (503, "Too many streams: ask for the object itself meanwhile. Retry-After says until when."),
-            )
-        },
+        404: problem("not_found: there is no such thing, or it is somebody else's."),
+        429: problem(
+            "too_many_streams: the caller has as many open as one person may; or (too_many_requests) has called too often."
+        ),
+        503: problem("too_many_streams: there are as many as we bear. Ask for the object itself meanwhile."),
     },
 }
 
@@ -67,7 +65,7 @@ def follow(request: HttpRequest, kind: Kind, key: int, name: str) -> HttpRespons
 
     Raises:
         Http404: it has just been deleted.
-        Problem: 503, there are as many streams as this process bears.
+        Problem: there are as many streams as this process bears (503), or as one person may have in it (429).
     """
     state = kind.read([key]).get(key)
     if state is None:
@@ -76,15 +74,24 @@ def follow(request: HttpRequest, kind: Kind, key: int, name: str) -> HttpRespons
     if state.ended and state.version == seen:
         return HttpResponse(status=204, headers=HEADERS)
     line = request.META.get("gunicorn.socket")
-    stream = Stream(kind, key, name, seen=seen, line=line, forget=watcher.forget)
+    person = cast(int, request.user.pk)  # signed in, or we are not here
+    stream = Stream(kind, key, name, person=person, seen=seen, line=line, forget=watcher.forget)
     stream.offer(state)  # before the watcher knows it: only one thread offers at a time
     # A server with one thread to a process would serve nobody else meanwhile.
     bound = settings.LIVE_STREAMS if request.META.get("wsgi.multithread") else 0
-    if not watcher.add(stream, bound):
-        raise Problem(
-            503,
-            "too_many_streams",
-            "Too many streams are open. Ask for the object itself every few seconds, or come back later.",
-            headers={"Retry-After": str(RETRY_AFTER)},
-        )
+    try:
+        watcher.add(stream, bound=bound, each=settings.LIVE_STREAMS_EACH)
+    except NoRoomForPerson as error:
+        raise _too_many(429, "You have too many streams open.") from error
+    except NoRoom as error:
+        raise _too_many(503, "Too many streams are open.") from error
     return StreamingHttpResponse(stream, content_type="text/event-stream", headers=HEADERS)
+
+
+def _too_many(status: int, detail: str) -> Problem:
+    return Problem(
+        status,
+        "too_many_streams",
+        f"{detail} Ask for the object itself every few seconds, or come back later.",
+        headers={"Retry-After": str(RETRY_AFTER)},
+    )

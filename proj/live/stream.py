@@ -32,22 +32,24 @@ class Stream:
         kind: of the object.
         key: its primary key.
         name: what clients call it.
+        person: who follows it: the primary key of a user.
         seen: the version that the client has seen; empty if none.
         line: the client's connection, if the server lets us see it, to notice that it has gone.
         forget: called once the stream is over.
     """
 
-    def __init__(  # noqa: PLR0913  three are by keyword, with defaults
+    def __init__(  # noqa: PLR0913  most are by keyword
         self,
         kind: Kind,
         key: int,
         name: str,
         *,
+        person: int,
         seen: str = "",
         line: socket | None = None,
         forget: "Callable[[Stream], None] | None" = None,
     ) -> None:
-        self.kind, self.key, self.line = kind, key, line
+        self.kind, self.key, self.person, self.line = kind, key, person, line
         self._name = name
         self._offered = seen
         self._forget = forget

@@ -20,6 +20,14 @@ HANGS = 10.0
 logger = logging.getLogger(__name__)
 
 
+class NoRoom(Exception):  # noqa: N818
+    """There are as many streams as this process bears, or it is about to stop."""
+
+
+class NoRoomForPerson(NoRoom):
+    """Whoever asks has as many streams as one person may have here."""
+
+
 class Watcher:
     """The streams of this process, and the thread that looks for their news while there are any."""
 
@@ -39,18 +47,29 @@ class Watcher:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def add(self, stream: Stream, bound: int) -> bool:
-        """Look after a stream, unless there are ``bound`` already or the process is about to stop; say whether."""
+    def add(self, stream: Stream, *, bound: int, each: int) -> None:
+        """Look after a stream.
+
+        Args:
+            stream: the new one.
+            bound: how many there may be.
+            each: how many of them may be one person's.
+
+        Raises:
+            NoRoom: it would be one too many, or the process is about to stop; NoRoomForPerson, for this person.
+        """
         with self._lock:
             if self._stopping or len(self._streams) >= bound:
-                return False
+                raise NoRoom
+            # A copy: streams that are over leave at any moment, without the lock.
+            if sum(other.person == stream.person for other in tuple(self._streams)) >= each:
+                raise NoRoomForPerson
             if not self._streams:
                 self._looked = time.monotonic()  # it had nothing to look at
             self._streams.add(stream)
             self._ensure_thread()
         self._end_if_stopping(stream)
         self._wake.set()
-        return True
 
     def forget(self, stream: Stream) -> None:
         """A stream is over."""

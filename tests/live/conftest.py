@@ -35,7 +35,7 @@ def database() -> Iterator[Proxy]:
 
 @pytest.fixture
 def serve(database: Proxy, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start a web server with so many processes, and streams for each; ``off`` names a guard to leave out."""
+    """Start a web server with so many processes, streams for each process, and of these for each person; ``off`` names a guard to leave out."""
     address = urlsplit(settings.DATABASE_URL)
     credentials = address.netloc.rpartition("@")[0]
     url = address._replace(
@@ -43,8 +43,13 @@ def serve(database: Proxy, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     )
     with ExitStack() as stack:
 
-        def start(*, workers: int = 1, streams: int = 40, off: str = "") -> Server:
-            environment = {"DATABASE_URL": urlunsplit(url), "VAR_DIR": str(tmp_path), "DEBUG": "1"}
+        def start(*, workers: int = 1, streams: int = 40, each: int = 6, off: str = "") -> Server:
+            environment = {
+                "DATABASE_URL": urlunsplit(url),
+                "VAR_DIR": str(tmp_path),
+                "DEBUG": "1",
+                "LIVE_STREAMS_EACH": str(each),
+            }
             return stack.enter_context(Server(tmp_path, environment, workers, streams, off))
 
         yield start

@@ -14,7 +14,7 @@ QUEUED = State("a", "queued", ended=False)
 
 @pytest.fixture
 def stream(db):
-    return Stream(KIND, 1, "t-1")
+    return Stream(KIND, 1, "t-1", person=1)
 
 
 def test_it_says_when_to_come_back_then_tells_each_change_once(stream):
@@ -48,7 +48,7 @@ def test_no_heartbeat_is_sent_for_a_watcher_that_does_not_look(stream, monkeypat
 def test_it_ends_after_its_time(db, monkeypatch):
     monkeypatch.setattr(streams, "LIFETIME", 5.1)  # less up to 5 s, by chance
     monkeypatch.setattr(streams, "HEARTBEAT", 0.5)
-    stream = Stream(KIND, 1, "t-1")
+    stream = Stream(KIND, 1, "t-1", person=1)
 
     assert len(list(stream)) <= 12
     assert not stream.is_overdue
@@ -56,7 +56,7 @@ def test_it_ends_after_its_time(db, monkeypatch):
 
 def test_closing_it_gives_its_place_away_also_when_it_was_never_read(db):
     gone = []
-    stream = Stream(KIND, 1, "t-1", forget=gone.append)
+    stream = Stream(KIND, 1, "t-1", person=1, forget=gone.append)
 
     stream.close()
 

@@ -10,7 +10,9 @@ from django.db import transaction
 
 from orders.models import Order
 from orders.states import Status, Step, StepState
+from proj.api.models import Token
 from tests.factories import make_order, make_user
+from tests.live.clients import Listener
 from tests.workers.processes import eventually
 
 
@@ -134,6 +136,23 @@ def test_too_many_are_sent_away_and_other_requests_are_answered_all_the_same(ser
     eventually(lambda: listen(url).status == 200, seconds=5, why="a place was free")
 
 
+def test_one_person_does_not_take_the_places_of_others(serve, listen, order):
+    url = serve().events("orders", order.public_id)
+    clients = [listen(url) for _ in range(6)]
+
+    refusal = listen(url)
+
+    assert {client.status for client in clients} == {200}
+    assert (refusal.status, refusal.headers["Retry-After"]) == (429, "30")
+    other = make_user()
+    theirs = make_order(customer=other)
+    url_of_theirs = url.replace(str(order.public_id), str(theirs.public_id))
+    with Listener(url_of_theirs, Token.issue(other)[1]) as listener:
+        assert listener.status == 200
+    clients[0].close()
+    eventually(lambda: listen(url).status == 200, seconds=5, why="a place of theirs was free")
+
+
 def test_without_the_bound_streams_take_every_thread(serve, listen, order):
     server = serve(streams=3, off="bound")
     clients = [listen(server.events("orders", order.public_id)) for _ in range(7)]  # 3 + 4 for requests
@@ -186,7 +205,7 @@ def test_a_watcher_that_died_is_replaced_with_the_next_stream(serve, listen, ord
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_stop_ends_its_streams_at_once(serve, listen, order, number):
-    server = serve(workers=2)
+    server = serve(workers=2, each=40)
     clients = [listen(server.events("orders", order.public_id)) for _ in range(50)]
     for client in clients:
         client.wait_for(1)

@@ -11,7 +11,7 @@ from proj.live import stream as streams
 from proj.live import watcher as watching
 from proj.live.kinds import Kind, State
 from proj.live.stream import Stream
-from proj.live.watcher import Watcher
+from proj.live.watcher import NoRoom, NoRoomForPerson, Watcher
 from reports.live import REPORT
 from reports.models import Report
 from tests.factories import make_order, make_user
@@ -37,8 +37,8 @@ class Things:
             raise self.trouble
         return self.states
 
-    def stream(self, key: int = 1, seen: str = "") -> Stream:
-        return Stream(self.kind, key, str(key), seen=seen)
+    def stream(self, key: int = 1, seen: str = "", person: int = 1) -> Stream:
+        return Stream(self.kind, key, str(key), person=person, seen=seen)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_look_is_one_query_for_each_kind_however_many_are_watched(number, djan
         (REPORT, reports),
     ):
         for row in rows:
-            assert watcher.add(Stream(kind, row.pk, str(row.public_id)), bound=100)
+            watcher.add(Stream(kind, row.pk, str(row.public_id), person=customer.pk), bound=100, each=100)
 
     with django_assert_num_queries(2):
         watcher.look()
@@ -86,7 +86,7 @@ def test_a_look_is_one_query_for_each_kind_however_many_are_watched(number, djan
 
 def test_nothing_is_asked_while_nobody_watches(watcher, things):
     stream = things.stream()
-    assert watcher.add(stream, bound=1)
+    watcher.add(stream, bound=1, each=1)
     assert news(stream).version == "a"
     watcher.forget(stream)
     eventually(lambda: not watcher._wake.is_set())
@@ -94,15 +94,15 @@ def test_nothing_is_asked_while_nobody_watches(watcher, things):
     thread, asked = watcher._thread, len(things.questions)
     other = things.stream(seen="b")
     assert len(things.questions) <= asked + 1
-    assert watcher.add(other, bound=1)
+    watcher.add(other, bound=1, each=1)
     assert news(other).version == "a"
     assert watcher._thread is thread
 
 
 def test_what_a_client_has_seen_is_not_told_again(watcher, things):
     seen, news_for = things.stream(seen="a"), things.stream()
-    assert watcher.add(seen, bound=2)
-    assert watcher.add(news_for, bound=2)
+    watcher.add(seen, bound=2, each=2)
+    watcher.add(news_for, bound=2, each=2)
     assert news(news_for).version == "a"
 
     things.states = {1: State("b", "ready", ended=True)}
@@ -114,7 +114,7 @@ def test_what_a_client_has_seen_is_not_told_again(watcher, things):
 
 def test_a_thing_that_is_gone_ends_its_stream(watcher, things):
     stream = things.stream(key=2)
-    assert watcher.add(stream, bound=1)
+    watcher.add(stream, bound=1, each=1)
 
     assert news(stream) is None
 
@@ -123,7 +123,7 @@ def test_a_thing_that_is_gone_ends_its_stream(watcher, things):
 def test_trouble_ends_neither_the_watcher_nor_its_streams(watcher, things, trouble, caplog):
     stream = things.stream()
     things.trouble = trouble
-    assert watcher.add(stream, bound=1)
+    watcher.add(stream, bound=1, each=1)
     eventually(lambda: len(things.questions) > 2)
 
     things.trouble = None
@@ -134,7 +134,7 @@ def test_trouble_ends_neither_the_watcher_nor_its_streams(watcher, things, troub
 
 def test_a_database_that_is_away_is_said_once(watcher, things, caplog):
     things.trouble = OperationalError("away")
-    assert watcher.add(things.stream(), bound=1)
+    watcher.add(things.stream(), bound=1, each=1)
     eventually(lambda: len(things.questions) > 5)
 
     assert [record.getMessage() for record in caplog.records] == ["live: the database does not answer: away"]
@@ -143,12 +143,12 @@ def test_a_database_that_is_away_is_said_once(watcher, things, caplog):
 def test_a_watcher_that_hangs_is_replaced_with_the_next_stream(watcher, things, monkeypatch):
     hold = things.hold = threading.Event()
     stuck = things.stream()
-    assert watcher.add(stuck, bound=2)
+    watcher.add(stuck, bound=2, each=2)
     eventually(lambda: things.questions)
     first = watcher._thread
     monkeypatch.setattr(watching, "HANGS", 0.0)
 
-    assert watcher.add(things.stream(), bound=2)
+    watcher.add(things.stream(), bound=2, each=2)
 
     assert watcher._thread is not first
     assert news(stuck).version == "a"
@@ -158,7 +158,7 @@ def test_a_watcher_that_hangs_is_replaced_with_the_next_stream(watcher, things, 
 
 
 def test_a_child_of_this_process_begins_with_no_streams_and_a_thread_of_its_own(watcher, things):
-    assert watcher.add(things.stream(), bound=1)
+    watcher.add(things.stream(), bound=1, each=1)
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -174,19 +174,35 @@ def test_a_child_of_this_process_begins_with_no_streams_and_a_thread_of_its_own(
 
 def test_no_more_than_the_bound_and_none_once_it_is_stopping(watcher, things):
     first = things.stream()
-    assert watcher.add(first, bound=1)
-    assert not watcher.add(things.stream(), bound=1)
+    watcher.add(first, bound=1, each=1)
+    with pytest.raises(NoRoom):
+        watcher.add(things.stream(), bound=1, each=1)
     assert news(first).version == "a"
 
     watcher.stop()
 
     assert news(first) is None
     watcher.forget(first)
-    assert not watcher.add(things.stream(), bound=1)
+    with pytest.raises(NoRoom):
+        watcher.add(things.stream(), bound=1, each=1)
+
+
+def test_one_person_has_no_more_than_a_share_and_leaves_the_rest_to_others(watcher, things):
+    mine = [things.stream(person=1) for _ in range(2)]
+    for stream in mine:
+        watcher.add(stream, bound=5, each=2)
+
+    with pytest.raises(NoRoomForPerson):
+        watcher.add(things.stream(person=1), bound=5, each=2)
+
+    watcher.add(things.stream(person=2), bound=5, each=2)
+    watcher.forget(mine[0])
+    watcher.add(things.stream(person=1), bound=5, each=2)
+    assert len(watcher) == 3
 
 
 def test_a_stream_that_the_server_has_lost_gives_its_place_away(watcher, things, monkeypatch):
     monkeypatch.setattr(streams, "LIFETIME", -10.0)
-    assert watcher.add(things.stream(), bound=1)
+    watcher.add(things.stream(), bound=1, each=1)
 
     eventually(lambda: len(watcher) == 0)

@@ -18,7 +18,7 @@ elif GUARD == "going":
     del select.POLLRDHUP
 elif GUARD == "bound":
     add = watcher.add
-    watcher.add = lambda stream, _bound: add(stream, 1000)
+    watcher.add = lambda stream, **_bounds: add(stream, bound=1000, each=1000)
 elif GUARD == "errors":
     look = watcher.look
 

@@ -1,7 +1,7 @@
 /*
  * Pages that follow work. An element with hx-get and hx-trigger="every 1s" asks for itself and swaps itself in: polling, by
  * htmx. If it also names a stream of server-sent events in data-live, it asks when an event says that something has
- * changed, and polls only while the stream is not there: too many of them (503), a server that starts again, a lost
+ * changed, and polls only while the stream is not there: too many of them (429, 503), a server that starts again, a lost
  * network. An element that is swapped in without data-live ends the stream.
  *
  * And what polling alone lacks: a hidden tab neither asks nor holds a stream, a lost connection is said and then taken
