@@ -17,3 +17,4 @@ class PaymentsConfig(AppConfig):
         subjects.register_all()
         jobs_retention.register("webhooks", retention.purge_events)
         console.register("payments", "payments.view_incident", incidents.newest_open)
+        console.register("the payment provider", "payments.view_provider", incidents.providers_in_trouble)

@@ -3,11 +3,12 @@
 import logging
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Order
-from orders.payments.models import Incident, IncidentKind
+from orders.payments.models import Incident, IncidentKind, Provider
 from proj.console import incidents as console
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,19 @@ def newest_open(limit: int) -> list[console.Incident]:
             incident.opened_at,
         )
         for incident in found
+    ]
+
+
+def providers_in_trouble(limit: int) -> list[console.Incident]:
+    """Return the providers that are down or paused: charges and refunds wait for them."""
+    found = Provider.objects.filter(Q(paused=True) | Q(down_since__isnull=False))[:limit]
+    return [
+        console.Incident(
+            f"{provider} {'is paused' if provider.paused else 'does not answer'}: charges and refunds wait.",
+            reverse("admin:payments_provider_change", args=[provider.pk]),
+            None if provider.paused else provider.down_since,
+        )
+        for provider in found
     ]
 
 

@@ -4,11 +4,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from celery import current_app
 from django.contrib.auth.models import AnonymousUser, User
-from django.urls import reverse
 from kombu.exceptions import OperationalError
 
 from proj.console import facts, incidents
@@ -16,24 +14,12 @@ from proj.console.facts import Attendant, Dead, Depth, Minutes
 from proj.console.incidents import Incident
 from proj.console.sparkline import Sparkline, draw
 from proj.console.timetable import Line, timetable
+from proj.console.troubles import LINES, SLOW, Trouble, judge
 from proj.jobs import bell, ledger, pausing
 from proj.jobs.broker import Broker
 from proj.jobs.models import AuditEntry, Operation, PausedQueue
 from proj.jobs.models.audit import BY_HAND
 from proj.queues import PURPOSES
-
-#: A job that is due and has waited for longer is worth a word: each queue has workers of its own.
-SLOW = timedelta(minutes=5)
-#: Lines of each kind on the page.
-LINES = 5
-
-
-class Trouble(NamedTuple):
-    """Something that somebody should know."""
-
-    level: str  # "bad": nothing goes on by itself; "warn": it may
-    text: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -98,7 +84,7 @@ def gather(user: User | AnonymousUser) -> Dashboard:
         if user.has_perm("jobs.view_auditentry")
         else None,
     )
-    return _judged(dashboard)
+    return replace(dashboard, troubles=judge(dashboard))
 
 
 def _queues(now: datetime, everybody: Sequence[Attendant]) -> list[Queue]:
@@ -143,68 +129,3 @@ def _held(queues: Sequence[str]) -> Mapping[str, int]:
     except OperationalError as error:
         bell.note_absence(error)
         return {}
-
-
-def _judged(seen: Dashboard) -> Dashboard:
-    """Put what is wrong into words, the worst first."""
-    troubles = [*_of_processes(seen), *_of_queues(seen), *_of_work(seen)]
-    troubles.sort(key=lambda trouble: trouble.level)  # "bad" before "warn"
-    return replace(seen, troubles=troubles)
-
-
-def _of_processes(seen: Dashboard) -> list[Trouble]:
-    found = []
-    if not any(each.is_beat and not each.is_gone for each in seen.everybody):
-        text = "No beat is running: no schedule runs, and nothing that was lost is rung for again."
-        found.append(Trouble("bad", text, "#workers"))
-    if any(queue.held is None for queue in seen.queues):
-        text = "The broker does not answer: what is enqueued is safe, and waits."
-        found.append(Trouble("bad", text, "#queues"))
-    gone = [each.hostname for each in seen.everybody if each.is_gone]
-    if gone:
-        text = f"{_these(gone)} {'has' if len(gone) == 1 else 'have'} not been heard of for a while."
-        found.append(Trouble("warn", text, "#workers"))
-    return found
-
-
-def _of_queues(seen: Dashboard) -> list[Trouble]:
-    found = []
-    for queue in seen.queues:
-        url = reverse("admin:queue", args=[queue.name])
-        if queue.paused is not None:
-            text = f"{queue.name} is paused by {queue.paused.by}: {queue.paused.reason}"
-            found.append(Trouble("warn", text, url))
-        elif queue.level == "bad":
-            found.append(Trouble("bad", f"Jobs wait in {queue.name}, and no worker takes from it.", url))
-        elif not queue.consumers:
-            found.append(Trouble("warn", f"No worker takes from {queue.name}.", url))
-        elif queue.level == "warn":
-            found.append(
-                Trouble(
-                    "warn", f"Jobs in {queue.name} wait for longer than {SLOW.seconds // 60} minutes.", url
-                )
-            )
-    return found
-
-
-def _of_work(seen: Dashboard) -> list[Trouble]:
-    found = []
-    for source, open_ones in seen.incidents.items():
-        if open_ones:
-            many = f"{LINES}+" if len(open_ones) > LINES else str(len(open_ones))
-            found.append(Trouble("bad", f"{many} open in {source}: {open_ones[0].text}", "#incidents"))
-    late = [line.name for line in seen.schedules or [] if line.late]
-    if late:
-        found.append(Trouble("bad", f"{_these(late)} should have run by now.", "#schedules"))
-    if seen.dead.size:
-        count = (
-            f"{facts.MOST_DEAD_COUNTED:,} or more jobs are"
-            if seen.dead.size >= facts.MOST_DEAD_COUNTED
-            else ("1 job is" if seen.dead.size == 1 else f"{seen.dead.size:,} jobs are")
-        )
-        found.append(Trouble("warn", f"{count} dead: failed for good, and kept.", "#dead"))
-    return found
-
-
-def _these(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -25,6 +25,9 @@ _LOOKING = (
     "hooks.view_endpoint",
     "hooks.view_delivery",
     "reports.view_report",
+    # Why charges wait: the first question when their queue is long.
+    "payments.view_incident",
+    "payments.view_provider",
 )
 _ACTING = (
     "jobs.operate_job",

@@ -16,7 +16,7 @@ class Incident(NamedTuple):
 
     text: str  # what is wrong, as a sentence
     url: str  # where it is seen to
-    since: datetime
+    since: datetime | None = None  # None: nobody has noted when
 
 
 #: Takes how many lines are shown at most; one more tells that there are others.

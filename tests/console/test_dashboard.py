@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 import pytest
@@ -13,6 +13,8 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 from kombu.exceptions import OperationalError
 
+from orders.payments.incidents import providers_in_trouble
+from orders.payments.models import Provider
 from proj.console import dashboard, facts, incidents
 from proj.console.dashboard import gather
 from proj.console.incidents import Incident
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.django_db
 
 HELD = dashboard._held  # before a fixture takes its place
 ANN = Actor("ann", 1, "admin")
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +231,33 @@ def test_the_curve_is_of_the_last_hour_without_the_minute_that_runs(operator, ma
 
     assert (seen.ended, seen.failed) == (9, 1)
     assert seen.curve.words == "9 ended in the last hour, 5 in the busiest minute, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"paused": True}, "the-bank is paused: charges and refunds wait."),
+        ({"down_since": NOW}, "the-bank does not answer: charges and refunds wait."),
+    ],
+)
+def test_a_provider_that_is_paused_or_down_is_said(client, operator, manned, fields, text):
+    Provider.objects.create(name="well")
+    Provider.objects.create(name="the-bank", **fields)
+    incidents.register("the payment provider", "payments.view_provider", providers_in_trouble)
+
+    assert troubles(operator) == [("bad", f"1 open in the payment provider: {text}")]
+    assert "/admin/payments/provider/the-bank/change/" in client.get("/admin/").content.decode()
+
+
+def test_each_trouble_says_what_to_do(client, operator):
+    add.delay(1)
+    pausing.pause("io", by=ANN, reason="no reason")
+
+    hints = [trouble.hint for trouble in gather(operator).troubles]
+
+    assert all(hints)
+    assert "Start one: celery -A proj worker --queues=default." in hints
+    assert "Start one: celery -A proj beat." in client.get("/admin/").content.decode()
 
 
 def test_operations_and_what_people_did_lately_are_shown(client, operator, manned):
