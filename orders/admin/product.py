@@ -8,6 +8,7 @@ from orders import services
 from orders.errors import StockTooLow
 from orders.models import Product
 from orders.money import format_money
+from proj.jobs.admin_audit import Audited
 
 
 class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -31,7 +32,8 @@ class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class ProductAdmin(Audited, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    audited_as = "product"
     form = ProductForm
     list_display = ["sku", "name", "price", "on_hand", "reserved", "available", "active"]
     list_filter = ["active", "currency"]
@@ -55,11 +57,12 @@ class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for m
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:  # noqa: ARG002
         return False  # orders point at it, and one may be on its way: a product is taken off sale instead
 
-    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001
-        super().save_model(request, obj, form, change)
+    def store_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001
+        super().store_model(request, obj, form, change)
         if "on_hand" not in form.changed_data and change:
             return  # what has been sold since the form was opened stays sold
         try:
             services.set_on_hand(obj, form.cleaned_data["on_hand"])
         except StockTooLow as refusal:  # reserved since the form was checked
+            form.cleaned_data["on_hand"] = form.initial.get("on_hand")  # the audit log tells what was done
             self.message_user(request, f"The stock was not changed. {refusal}", messages.ERROR)

@@ -34,13 +34,12 @@ class RateAdmin(Audited, admin.ModelAdmin):  # type: ignore[type-arg]
     def get_readonly_fields(self, request: HttpRequest, obj: TaskRate | None = None) -> list[str]:  # noqa: ARG002
         return ["task"] if obj is not None else []
 
-    def save_model(self, request: HttpRequest, obj: TaskRate, form: Any, change: bool) -> None:  # noqa: FBT001  Django's
-        with transaction.atomic():
-            if change:
-                # From now on: what the old rate has let run ahead, or put off, does not count any more.
-                obj.free_at = obj.booked_until = ledger.now()
-            super().save_model(request, obj, form, change)
-            ledger.unbook(obj.pk)
+    def store_model(self, request: HttpRequest, obj: TaskRate, form: Any, change: bool) -> None:  # noqa: FBT001  Django's
+        if change:
+            # From now on: what the old rate has let run ahead, or put off, does not count any more.
+            obj.free_at = obj.booked_until = ledger.now()
+        super().store_model(request, obj, form, change)
+        ledger.unbook(obj.pk)
 
     def delete_model(self, request: HttpRequest, obj: TaskRate) -> None:
         with transaction.atomic():

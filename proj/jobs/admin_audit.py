@@ -11,19 +11,23 @@ from django.urls import reverse
 from proj.jobs import audit
 from proj.jobs.audit import Change
 
+_LONGEST = 200  # characters of a reason
+
 
 class Audited:
     """A mixin for a ModelAdmin: what is added, changed or deleted is written down in the same transaction."""
 
     #: What the audit log calls one of these, such as ``schedule``.
     audited_as: str
+    #: Ends with a field for why it is changed.
+    change_form_template: Any = "admin/jobs/audited_change_form.html"
 
     def audit_target(self, obj: Model) -> str:
         return f"{self.audited_as}:{obj.pk}"
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001  Django's
         with transaction.atomic():
-            super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
+            self.store_model(request, obj, form, change)
             was, now = form.initial, form.cleaned_data
             # A field that was not sent counts as changed, though its form has kept what was there.
             after = {name: now.get(name) for name in form.changed_data if now.get(name) != was.get(name)}
@@ -34,9 +38,14 @@ class Audited:
                     audit.by(request),
                     f"{self.audited_as}.{verb}",
                     self.audit_target(obj),
+                    reason=now.get("reason") or request.POST.get("why", "").strip()[:_LONGEST],
                     before=before,
                     after=after,
                 )
+
+    def store_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Save what the form says; the place to do it in another way, in the transaction of its audit row."""
+        super().save_model(request, obj, form, change)  # type: ignore[misc]  # a mixin
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         with transaction.atomic():
@@ -54,11 +63,13 @@ class Audited:
 
     def history_view(
         self,
-        request: HttpRequest,  # noqa: ARG002  Django's signature
+        request: HttpRequest,
         object_id: str,
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Lead to the audit log: it knows more than Django's history of an object."""
+        """Lead to the audit log, for those who may read it: it knows more than Django's history of an object."""
+        if not request.user.has_perm("jobs.view_auditentry"):
+            return super().history_view(request, object_id, extra_context)  # type: ignore[misc, no-any-return]
         return history_of(f"{self.audited_as}:{object_id}")
 
 

@@ -2,38 +2,33 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.db import transaction
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.contrib import admin
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django_celery_beat import admin as upstream
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from proj.jobs import audit
 from proj.jobs.admin_audit import Audited
-from proj.jobs.audit import Change
 from proj.jobs.models import SchedulePolicy, SkippedSlots
 from proj.jobs.schedule_forms import POLICY, CrontabForm, IntervalForm, ScheduleForm
-from proj.jobs.schedules import TIMINGS, next_slots, policy_of, run_now, start_anew
+from proj.jobs.schedule_switching import Switching
+from proj.jobs.schedules import TIMINGS, next_slots, policy_of, start_anew
 
 #: What makes a schedule begin anew: nothing is made up for that the new times would have named in the past.
 _TIMES = {*TIMINGS, "start_time", "enabled"}
 _NOTHING = "-"
+
 
 for model in (PeriodicTask, CrontabSchedule, IntervalSchedule):
     admin.site.unregister(model)
 
 
 @admin.register(PeriodicTask)
-class ScheduleAdmin(Audited, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class ScheduleAdmin(Switching, Audited, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     audited_as = "schedule"
     form = ScheduleForm
     list_display = ["name", "enabled", "in_words", "next_runs", "last_run"]
@@ -124,68 +119,6 @@ class ScheduleAdmin(Audited, admin.ModelAdmin):  # type: ignore[type-arg]  # gen
         SchedulePolicy.objects.update_or_create(periodic_task=obj, defaults=policy)
         if not change or _TIMES & set(form.changed_data):
             start_anew([obj.pk])
-
-    @admin.action(description="Enable selected schedules", permissions=["change"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
-        self._switch(request, queryset.filter(enabled=False), enabled=True)
-
-    @admin.action(description="Disable selected schedules", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
-        self._switch(request, queryset.filter(enabled=True), enabled=False)
-
-    def _switch(self, request: HttpRequest, queryset: QuerySet[PeriodicTask], *, enabled: bool) -> None:
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        word = "Enabled" if enabled else "Disabled"
-        was, now = {"enabled": not enabled}, {"enabled": enabled}
-        with transaction.atomic():
-            schedules = list(queryset.select_for_update(of=("self",)))
-            PeriodicTask.objects.filter(pk__in=[schedule.pk for schedule in schedules]).update(
-                enabled=enabled
-            )
-            start_anew([schedule.pk for schedule in schedules])
-            deeds = [Change(self.audit_target(schedule), was, now) for schedule in schedules]
-            audit.record_each(audit.by(request), "schedule.enable" if enabled else "schedule.disable", deeds)
-        self.message_user(request, f"{word}: {len(schedules)}.", messages.SUCCESS)
-
-    # --- a run by hand ------------------------------------------------------------------------------------------------
-
-    def has_run_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("jobs.run_schedule")
-
-    @admin.action(description="Run selected schedules now", permissions=["run"])
-    def run(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> HttpResponse | None:
-        """Ask first; then enqueue a run of each. The page's own id makes a second click on it the same request."""
-        if not self.has_run_permission(request):
-            raise PermissionDenied
-        try:
-            request_id = UUID(request.POST.get("request_id", ""))
-        except ValueError:
-            context = {
-                **self.admin_site.each_context(request),
-                "title": "Run now",
-                "opts": self.opts,
-                "schedules": queryset,
-                "checkbox": ACTION_CHECKBOX_NAME,
-                "request_id": uuid4(),
-            }
-            return TemplateResponse(request, "admin/jobs/run_schedules.html", context)
-        for schedule in queryset:
-            self._run(request, schedule, request_id)
-        return None
-
-    def _run(self, request: HttpRequest, schedule: PeriodicTask, request_id: UUID) -> None:
-        try:
-            with transaction.atomic():
-                job = run_now(schedule, request_id)
-                ran = {"job": job, "task": schedule.task, "args": schedule.args, "kwargs": schedule.kwargs}
-                reason = request.POST.get("reason", "").strip()
-                target = self.audit_target(schedule)
-                audit.record(audit.by(request), "schedule.run", target, reason=reason, after=ran)
-        except Exception as error:  # noqa: BLE001  whatever is wrong with this one, the person is told, and the others run
-            self.message_user(request, f"{schedule.name} cannot run: {error}", messages.ERROR)
-        else:
-            self.message_user(request, f"{schedule.name} runs as job {job}.", messages.SUCCESS)
 
 
 @admin.register(CrontabSchedule)

@@ -176,17 +176,38 @@ def act(client, action: str, schedule: PeriodicTask, **more):
 def test_enabling_and_disabling_are_noted_and_begin_anew(admin_client, schedule):
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(days=2))
 
-    act(admin_client, "disable", schedule)
+    act(admin_client, "disable", schedule, confirmed="yes", reason=" stock-taking ")
     schedule.refresh_from_db()
     assert not schedule.enabled
 
-    act(admin_client, "enable", schedule)
+    act(admin_client, "enable", schedule, confirmed="yes")
     schedule.refresh_from_db()
     assert (schedule.enabled, schedule.last_run_at) == (True, None)
-    assert list(AuditEntry.objects.order_by("pk").values_list("action", "target", "before", "after")) == [
-        ("schedule.disable", f"schedule:{schedule.pk}", {"enabled": True}, {"enabled": False}),
-        ("schedule.enable", f"schedule:{schedule.pk}", {"enabled": False}, {"enabled": True}),
+    told = AuditEntry.objects.order_by("pk").values_list("action", "target", "reason", "before", "after")
+    target = f"schedule:{schedule.pk}"
+    assert list(told) == [
+        ("schedule.disable", target, "stock-taking", {"enabled": True}, {"enabled": False}),
+        ("schedule.enable", target, "", {"enabled": False}, {"enabled": True}),
     ]
+
+
+def test_disabling_asks_first(admin_client, schedule):
+    page = act(admin_client, "disable", schedule)
+
+    assert "None of these runs until it is enabled again." in page.content.decode()
+    schedule.refresh_from_db()
+    assert schedule.enabled
+    assert not AuditEntry.objects.exists()
+
+
+def test_why_a_schedule_is_edited_is_written_down(admin_client, schedule):
+    assert 'name="why"' in admin_client.get(change(schedule)).content.decode()
+
+    admin_client.post(change(schedule), form_of(schedule, name="Counted", why=" nobody knew the name "))
+
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.reason) == ("schedule.change", "nobody knew the name")
+    assert entry.after["name"] == "Counted"
 
 
 @pytest.mark.parametrize("action", ["enable", "disable", "run"])

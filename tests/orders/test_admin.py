@@ -187,10 +187,11 @@ def test_cancelling_orders_says_what_happened_to_each_and_to_its_money(boss, fiv
 
 
 def test_what_staff_do_to_an_order_is_in_the_audit_log(boss, five):
-    cancel(boss, five[1:2], confirmed="yes")
+    cancel(boss, five[1:2], confirmed="yes", why=" asked for on the phone ")
 
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action, entry.target) == ("boss", "order.cancel", f"order:{five[1].pk}")
+    assert entry.reason == "asked for on the phone"
     assert (entry.before, entry.after) == ({"status": "paid"}, {"status": "cancelled"})
 
 

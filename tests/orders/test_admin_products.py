@@ -3,6 +3,7 @@ from django.urls import reverse
 
 from orders import services
 from orders.models import Product, StockItem
+from proj.jobs.models import AuditEntry
 from tests.factories import make_product
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +34,9 @@ def test_stock_is_counted_in_the_admin(boss):
     save_product(boss, cup, on_hand=4, name="Mug")
 
     assert StockItem.objects.values_list("product__name", "on_hand", "reserved").get() == ("Mug", 4, 4)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.target) == ("product.change", f"product:{cup.pk}")
+    assert (entry.before["on_hand"], entry.after["on_hand"]) == (10, 4)
 
 
 @pytest.mark.parametrize("on_hand", [3, -1, 2**31, ""])
@@ -78,6 +82,7 @@ def test_stock_that_is_reserved_while_the_form_is_saved_stays_reserved(boss, mon
 
     assert messages_of(response)[0].startswith("The stock was not changed. 5 of CUP are reserved")
     assert StockItem.objects.values_list("on_hand", "reserved").get() == (10, 5)
+    assert not AuditEntry.objects.exists()
 
 
 def test_a_product_is_taken_off_sale_and_never_deleted(boss):

@@ -1,6 +1,8 @@
 import json
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -9,6 +11,7 @@ from django.utils.text import get_text_list
 from orders.admin.readonly import ReadOnly
 from orders.payments import receiving
 from orders.payments.models import WebhookEvent
+from proj.jobs import audit
 
 
 @admin.register(WebhookEvent)
@@ -48,10 +51,14 @@ class WebhookEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  
 
     @admin.action(description="Process selected events again", permissions=["process"])
     def process_again(self, request: HttpRequest, events: QuerySet[WebhookEvent]) -> None:
+        if not self.has_process_permission(request):
+            raise PermissionDenied
         enqueued = []
         for event in events.order_by("pk"):
-            receiving.process_again(event)
-            self.log_change(request, event, "Process again.")
+            was = {"state": event.state, "detail": event.detail}
+            with transaction.atomic():
+                receiving.process_again(event)
+                audit.record(audit.by(request), "event.process", f"event:{event.pk}", before=was)
             enqueued.append(event.event_id)
         text = f"These will be looked into again: {get_text_list(enqueued, 'and')}."
         self.message_user(request, text, messages.SUCCESS)

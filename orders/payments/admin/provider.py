@@ -8,12 +8,14 @@ from django.utils.formats import date_format
 
 from orders.payments import breaker, gate
 from orders.payments.models import Provider
+from proj.jobs.admin_audit import Audited
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class ProviderAdmin(Audited, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """How we treat the provider, which holds from the next call on; and how it is doing."""
 
+    audited_as = "provider"
     list_display = ["name", "health", "calls_per_second", "paused", "opens_after"]
     fields = [
         "name",
@@ -44,7 +46,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
         gate.provider()  # may be paused before the first call
         return super().changelist_view(request, extra_context)
 
-    def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: FBT001
+    def store_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: FBT001
         obj.save(update_fields=form.changed_data)  # its health goes on changing while the form is open
 
     def health(self, provider: Provider) -> str:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orders.payments.models import EventState, Provider, WebhookEvent
 from proj.jobs import subjects
-from proj.jobs.models import Job
+from proj.jobs.models import AuditEntry, Job
 from proj.jobs.subjects import Subject
 from proj.jobs.testing import assert_enqueued
 from tests.factories import make_user
@@ -52,9 +52,12 @@ def health(boss) -> str:
 
 def test_the_provider_can_be_paused_before_it_was_ever_called(boss):
     assert health(boss) == "up"
-    boss.post(PROVIDER, {"paused": "on", "calls_per_second": 80, "opens_after": 5})
+    boss.post(PROVIDER, {"paused": "on", "calls_per_second": 80, "opens_after": 5, "why": "they asked"})
     assert Provider.objects.get().paused
     assert health(boss) == "paused by staff"
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.target, entry.reason) == ("provider.change", "provider:stripe", "they asked")
+    assert (entry.before, entry.after) == ({"paused": False}, {"paused": True})
 
 
 def test_the_rate_is_changed_while_everything_runs(boss):
@@ -144,6 +147,12 @@ def test_an_event_is_processed_again_on_request(boss, event, waiting):
     event.refresh_from_db()
     assert (event.state, event.detail, event.settled_at) == (EventState.RECEIVED, "", None)
     assert_enqueued("payments.process_event", args=[event.pk])
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.target, entry.before) == (
+        "event.process",
+        f"event:{event.pk}",
+        {"state": "failed", "detail": "Nobody knows it."},
+    )
 
 
 def test_who_may_only_look_processes_nothing(clerk, event):
@@ -151,7 +160,7 @@ def test_who_may_only_look_processes_nothing(clerk, event):
     clerk.post(EVENTS, {"action": "process_again", "_selected_action": [event.pk]})
     event.refresh_from_db()
     assert event.state == EventState.FAILED
-    assert Job.objects.count() == 0
+    assert (Job.objects.count(), AuditEntry.objects.count()) == (0, 0)
 
 
 def test_the_job_of_an_event_leads_to_its_page(boss, event):
