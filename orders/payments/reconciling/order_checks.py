@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orders.models import Order
@@ -92,12 +93,33 @@ def find_all_given_back(orders: QuerySet[Order]) -> Iterator[Difference]:
         yield _differs(order, "all that was captured for it has gone back.", "Mark it as refunded.")
 
 
+def find_another_amount(orders: QuerySet[Order]) -> Iterator[Difference]:
+    """What was captured is not what the order costs. Somebody has changed one of them by hand."""
+    captured = _ATTEMPTS.filter(state=AttemptState.SUCCEEDED)
+    same = captured.filter(amount=OuterRef("amount"), currency=OuterRef("currency"))
+    for order in orders.filter(Exists(captured), ~Exists(same)):
+        yield _differs(
+            order, f"it costs {format_money(order.amount, order.currency)}; its payment is of another amount."
+        )
+
+
+def find_refunds_that_do_not_add_up(orders: QuerySet[Order]) -> Iterator[Difference]:
+    """A payment says that another sum goes back than its refunds say: more could be given back than is left, or less."""
+    live = Refund.objects.filter(attempt=OuterRef("pk")).exclude(state=RefundState.FAILED)
+    total = live.order_by().values("attempt").annotate(total=Sum("amount")).values("total")
+    wrong = _ATTEMPTS.annotate(back=Coalesce(total[:1], 0)).exclude(refunded=F("back"))
+    for order in orders.filter(Exists(wrong)):
+        yield _differs(order, "what its payment says goes back is not the sum of its refunds.")
+
+
 CHECKS: Sequence[Check] = (
     find_paid_but_waiting,
     find_waiting_for_nothing,
     find_paid_with_nothing,
     find_payment_too_early,
     find_all_given_back,
+    find_another_amount,
+    find_refunds_that_do_not_add_up,
 )
 
 

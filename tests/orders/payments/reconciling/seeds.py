@@ -162,6 +162,29 @@ def order_differs(shop: Shop) -> Seed:
     return Seed(IncidentKind.ORDER_DIFFERS, f"order:{attempt.order_id}", undo)
 
 
+def order_of_another_amount(shop: Shop) -> Seed:
+    order = shop.paid()
+    rows = Order.objects.filter(pk=order.pk)
+    rows.update(amount=order.amount + 1)
+    return Seed(
+        IncidentKind.ORDER_DIFFERS,
+        f"order:{order.pk}",
+        lambda: rows.update(amount=order.amount),
+        repairable=False,
+    )
+
+
+def refunds_do_not_add_up(shop: Shop) -> Seed:
+    attempts = PaymentAttempt.objects.filter(pk=refunded(shop, 400).attempt_id)
+    attempts.update(refunded=300)
+    return Seed(
+        IncidentKind.ORDER_DIFFERS,
+        f"order:{attempts.get().order_id}",
+        lambda: attempts.update(refunded=400),
+        repairable=False,
+    )
+
+
 def not_refunded(shop: Shop) -> Seed:
     attempt, payment = shop.unanswered()
     cancel_order(attempt.order_id, "shopper")
@@ -250,12 +273,14 @@ SEEDS: dict[str, Callable[[Shop], Seed]] = {
         journal_differs,
         not_refunded,
         order_differs,
+        order_of_another_amount,
         refund_failed,
         refund_made_at_the_provider,
         refund_missing,
         refund_unknown_to_the_provider,
         refund_unknown_too_long,
         refund_unsettled,
+        refunds_do_not_add_up,
         stock_differs,
         stray_capture,
         unknown_too_long,
