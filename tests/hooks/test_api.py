@@ -160,7 +160,9 @@ def test_only_what_failed_since_a_moment_is_replayed(client, ann, tell, endpoint
     later = (timezone.now() + timedelta(minutes=1)).isoformat()
 
     assert send(client, ann, path, {"since": later}).json() == {"replayed": 0}
-    assert_problem(send(client, ann, path, {"since": "2026-01-01T00:00:00"}), 422, "invalid")
+    for impossible in ("2026-01-01T00:00:00", "0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"):
+        assert_problem(send(client, ann, path, {"since": impossible}), 422, "invalid")
+    assert send(client, ann, path, {"since": "4164-04-15T17:40:44+22:42"}).json() == {"replayed": 0}
     assert send(client, ann, path, {"since": "2026-01-01T00:00:00Z"}).json() == {"replayed": 1}
 
 

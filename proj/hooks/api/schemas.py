@@ -1,11 +1,11 @@
 """What goes in and out."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Field, Schema
-from pydantic import AwareDatetime, ConfigDict, JsonValue
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, JsonValue
 
 from proj.api.describing import shows
 from proj.api.text import Text
@@ -13,6 +13,16 @@ from proj.hooks.api import examples
 from proj.hooks.models import Attempt, Delivery, Endpoint, State
 from proj.hooks.models.endpoint import URL_LENGTH
 
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a moment as PostgreSQL takes it, which knows no time zone further than 16 hours from Greenwich."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie within the years 1 to 9999") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 Url = Annotated[Text, Field(max_length=URL_LENGTH, description="Where we POST each event.")]
 Events = Annotated[
     list[Text], Field(min_length=1, max_length=100, description="Kinds of events; see event-types.")
@@ -62,9 +72,7 @@ class RotateIn(Strict):
 class ReplayIn(Strict):
     model_config = shows(examples.SINCE)
 
-    since: AwareDatetime | None = Field(
-        None, description="Only of the events from then on, with its time zone."
-    )
+    since: Moment | None = Field(None, description="Only of the events from then on, with its time zone.")
 
 
 class ReplayOut(Schema):
