@@ -1,6 +1,6 @@
 """Schedules in the Django admin: in plain words, with what comes next, their policies, and a run by hand."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.contrib import admin
@@ -13,10 +13,11 @@ from django_celery_beat import admin as upstream
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from proj.jobs.admin_audit import Audited
+from proj.jobs.clocks import next_change, runs_around
 from proj.jobs.models import SchedulePolicy, SkippedSlots
 from proj.jobs.schedule_forms import POLICY, CrontabForm, IntervalForm, ScheduleForm
 from proj.jobs.schedule_switching import Switching
-from proj.jobs.schedules import TIMINGS, next_slots, policy_of, start_anew
+from proj.jobs.schedules import TIMINGS, next_slots, policy_of, start_anew, timing_of
 
 #: What makes a schedule begin anew: nothing is made up for that the new times would have named in the past.
 _TIMES = {*TIMINGS, "start_time", "enabled"}
@@ -37,13 +38,22 @@ class ScheduleAdmin(Switching, Audited, admin.ModelAdmin):  # type: ignore[type-
     search_fields = ["name", "task", "description"]
     ordering = ["name"]
     actions = ["run", "enable", "disable"]
-    readonly_fields = ["in_words", "next_runs", "last_run", "skipped"]
+    readonly_fields = ["in_words", "next_runs", "clocks", "last_run", "skipped"]
     fieldsets = [
         (None, {"fields": ["name", "regtask", "enabled", "description"]}),
         (
             "Times",
             {
-                "fields": [*TIMINGS, "start_time", "expires", "one_off", "in_words", "next_runs", "last_run"],
+                "fields": [
+                    *TIMINGS,
+                    "start_time",
+                    "expires",
+                    "one_off",
+                    "in_words",
+                    "next_runs",
+                    "clocks",
+                    "last_run",
+                ],
                 "description": "One of the first four. Beat follows within two seconds.",
             },
         ),
@@ -68,7 +78,29 @@ class ScheduleAdmin(Switching, Audited, admin.ModelAdmin):  # type: ignore[type-
             slots = next_slots(schedule, timezone.now(), 3)
         except (ValueError, OverflowError, ImproperlyConfigured) as error:
             return f"cannot run: {error}"
-        return format_html_join("", "<div>{}</div>", ((_shown(slot),) for slot in slots)) or _NOTHING
+        zone = schedule.crontab.timezone if schedule.crontab else None
+        return format_html_join("", "<div>{}</div>", ((_shown(slot, zone),) for slot in slots)) or _NOTHING
+
+    @admin.display(description="when the clocks change")
+    def clocks(self, schedule: PeriodicTask) -> str:
+        """What a crontab does about an hour that there is not, or that there is twice; nothing else goes by clocks."""
+        if not schedule.crontab:
+            return _NOTHING
+        zone = schedule.crontab.timezone
+        change = next_change(zone, timezone.now())
+        if change is None:
+            return f"Those of {zone} never do."
+        try:
+            runs = runs_around(timing_of(schedule), change)
+        except ValueError as error:
+            return f"cannot run: {error}"
+        lines = [
+            f"On {_shown(change.astimezone(UTC) - timedelta(minutes=1), zone)} the next minute is {change:%H:%M %Z}."
+        ]
+        lines.append("Its runs around that:" if runs else "It does not run in the hours around that.")
+        return format_html_join(
+            "", "<div>{}</div>", ([line] for line in (*lines, *(_shown(run, zone) for run in runs)))
+        )
 
     @admin.display(description="last run", ordering="last_run_at")
     def last_run(self, schedule: PeriodicTask) -> str:
@@ -133,6 +165,6 @@ class IntervalAdmin(Audited, upstream.IntervalScheduleAdmin):  # type: ignore[mi
     form = IntervalForm
 
 
-def _shown(moment: datetime) -> str:
-    local = timezone.localtime(moment)
+def _shown(moment: datetime, zone: tzinfo | None = None) -> str:
+    local = timezone.localtime(moment, zone)
     return f"{date_format(local, 'D j M Y, H:i:s')} {local.tzname()}"
