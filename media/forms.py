@@ -4,6 +4,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
+from media.advice import ADVICE
 from media.crops import Crop
 from media.formats import ACCEPT, MAX_BYTES, TOO_LARGE, check_bytes
 from media.wire import Refusal
@@ -21,7 +22,11 @@ class PictureField(forms.FileField):
             allow_empty_file=True,  # refused below, in the same words as everywhere
             # The last two are for the script that refuses what is too large before it is sent.
             widget=forms.FileInput(
-                attrs={"accept": ACCEPT, "data-max-bytes": MAX_BYTES, "data-too-large": TOO_LARGE}
+                attrs={
+                    "accept": ACCEPT,
+                    "data-max-bytes": MAX_BYTES,
+                    "data-too-large": f"{TOO_LARGE} {ADVICE['too_large']}",
+                }
             ),
             **kwargs,
         )

@@ -11,7 +11,7 @@ from django.db.models.functions import Least
 from django.utils import timezone
 
 from orders.errors import EmptyOrder, OrderRefused
-from orders.models import Cart, CartLine, IdempotencyKey, Product
+from orders.models import Cart, CartLine, IdempotencyKey, Order, Product
 from orders.services import LineRequest, Placed, place_order
 
 #: What somebody means who types a quantity into a page. Programs order more, by the API.
@@ -102,6 +102,24 @@ def add_to_cart(customer: User, product: Product, quantity: int) -> int:
         line.save(update_fields=["quantity"])
         line.refresh_from_db(fields=["quantity"])
     return line.quantity
+
+
+@transaction.atomic
+def order_again(customer: User, order: Order) -> int:
+    """Put what was ordered once into the cart, as far as it is still there to be had; return how many products that are.
+
+    What the cart holds already stays as it is, so that a second click adds nothing.
+    """
+    cart, _ = Cart.objects.update_or_create(customer=customer, defaults={"updated_at": timezone.now()})
+    ordered = dict(order.lines.values_list("product_id", "quantity"))
+    products = Product.objects.on_sale().with_stock().filter(pk__in=ordered)
+    lines = [
+        CartLine(cart=cart, product=product, quantity=min(ordered[product.pk], MAX_QUANTITY))
+        for product in products
+        if product.available
+    ]
+    CartLine.objects.bulk_create(lines, ignore_conflicts=True)
+    return len(lines)
 
 
 @transaction.atomic

@@ -57,7 +57,7 @@ class CheckoutForm(forms.Form):
     checkout_key = forms.UUIDField(widget=forms.HiddenInput)
     agreed_amount = forms.IntegerField(widget=forms.HiddenInput)
     express = forms.BooleanField(
-        required=False, label="Express", help_text="It overtakes the orders that are not."
+        required=False, label="Express", help_text="Handled before all orders that are not."
     )
     payment_method = forms.ChoiceField(
         label="Card",

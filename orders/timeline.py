@@ -56,7 +56,7 @@ STATE_WORDS: dict[str, tuple[str, str]] = {
     StepState.SUCCEEDED: ("Done", "is-done"),
     StepState.FAILED: ("Did not work", "is-failed"),
     StepState.RETRYING: ("Trying again", "is-retrying"),
-    StepState.CANCELLED: ("Not needed", "is-skipped"),
+    StepState.CANCELLED: ("Not done", "is-skipped"),
 }
 # state -> (word, how its chip is coloured)
 REFUND_WORDS: dict[str, tuple[str, str]] = {

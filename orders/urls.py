@@ -12,4 +12,5 @@ urlpatterns = [
     path("orders/", order.order_list, name="list"),
     path("orders/<uuid:public_id>/", order.order_detail, name="detail"),
     path("orders/<uuid:public_id>/cancel/", order.cancel, name="cancel"),
+    path("orders/<uuid:public_id>/again/", order.again, name="again"),
 ]

@@ -18,14 +18,14 @@ class DayInput(forms.DateInput):
 
 
 class ReportForm(forms.Form):
-    """The days that a report covers; the last week unless something else is chosen."""
+    """The days that a report covers; today and the six before unless something else is chosen."""
 
-    first = forms.DateField(label="First day", widget=DayInput, initial=lambda: days_ago(7))
+    first = forms.DateField(label="First day", widget=DayInput, initial=lambda: days_ago(6))
     last = forms.DateField(
         label="Last day",
         widget=DayInput,
-        initial=lambda: days_ago(1),
-        help_text="This day is part of the report.",
+        initial=lambda: days_ago(0),
+        help_text="This day is part of the report; of today, what there is so far.",
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -25,7 +25,10 @@ def change(request: SignedInRequest) -> HttpResponse:
     form = ChangeQuantityForm(request.POST)
     if form.is_valid():
         change_quantity(request.user, form.cleaned_data["sku"], form.cleaned_data["quantity"])
-        messages.success(request, "Your cart is up to date.")
+        if read_cart(request.user).has_problems:
+            messages.warning(request, "Your cart is changed, but cannot be ordered like this: see below.")
+        else:
+            messages.success(request, "Your cart is up to date.")
     else:
         messages.error(request, f"Nothing was changed. {' '.join(form.problems())}")
     return redirect("orders:cart")

@@ -38,6 +38,7 @@ def add(request: Request) -> HttpResponse:
     """Put a product into the cart. Who is not signed in does that first and comes back to the same page."""
     back = safe_path(request.POST.get("back", ""), "orders:catalogue")
     if not request.user.is_authenticated:
+        messages.info(request, "Sign in first, please: a cart is somebody's. Nothing was added yet.")
         return go_sign_in(request, back)
     form = AddToCartForm(request.POST)
     if not form.is_valid():

@@ -8,9 +8,10 @@ from django.db.models import Count, OuterRef, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orders.balance import ROWS, read_balance
+from orders.carts import order_again
 from orders.errors import TooLate
 from orders.forms import SANDBOX_CARDS
 from orders.models import Order, OrderLine
@@ -81,3 +82,19 @@ def cancel(request: SignedInRequest, public_id: UUID) -> HttpResponse:
         told = tell_money(order, read_balance(order))
         messages.success(request, f"Your order is cancelled. {told}")
     return redirect(order)
+
+
+@require_POST
+@login_required
+def again(request: SignedInRequest, public_id: UUID) -> HttpResponse:
+    """Put what was ordered into the cart once more, such as after a card was declined."""
+    order = order_of(request.user, public_id)
+    count = order_again(request.user, order)
+    if not count:
+        messages.error(request, "None of it is sold any more, or there is none left.")
+        return redirect(order)
+    if count < order.lines.count():
+        messages.warning(request, "What there still is of your order is in your cart. The rest is gone.")
+    else:
+        messages.success(request, "What you ordered is in your cart again.")
+    return redirect("orders:cart")

@@ -18,8 +18,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # it has no 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         # One sentence whatever was typed, so that it does not tell whether the account exists.
-        "username_password_mismatch": "Please enter a correct username and password.",
-        "email_password_mismatch": "Please enter a correct e-mail address and password.",
+        "username_password_mismatch": "We know nobody by that name and password. Please check both; capitals matter.",
+        "email_password_mismatch": "We know nobody by that address and password. Please check both; capitals matter.",
         "email_taken": "There is an account with this e-mail address. Sign in, or reset its password.",
         "enter_current_password": "This is not your current password.",
         "incorrect_password": "This is not your password.",

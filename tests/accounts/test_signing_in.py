@@ -21,8 +21,8 @@ def test_one_signs_in_by_address_or_username_whatever_the_case(client, alice, lo
 def test_a_refusal_does_not_tell_whether_there_is_such_an_account(client, alice, login):
     page = sign_in(client, login, "wrong").text
 
-    kind = "e-mail address" if "@" in login else "username"
-    assert f"Please enter a correct {kind} and password." in page
+    kind = "address" if "@" in login else "name"
+    assert f"We know nobody by that {kind} and password." in page
     assert Markup(page).faults == []
     assert not is_signed_in(client)
 
@@ -31,7 +31,7 @@ def test_an_account_that_was_closed_says_so_to_who_knows_its_password_only(clien
     alice.is_active = False
     alice.save()
 
-    assert "Please enter a correct username and password." in sign_in(client, "alice", "wrong").text
+    assert "We know nobody by that name and password." in sign_in(client, "alice", "wrong").text
     answer = sign_in(client, "alice")
 
     assert answer["Location"] == "/accounts/inactive/"

@@ -75,3 +75,11 @@ def test_nobody_changes_the_cart_of_somebody_else(client, shopper, two_mugs):
 def test_a_cart_page_that_was_never_shown_has_a_key_of_its_own(shopper):
     assert isinstance(read_cart(shopper).checkout_key, uuid.UUID)
     assert read_cart(shopper).checkout_key != read_cart(shopper).checkout_key
+
+
+def test_a_quantity_that_cannot_be_had_is_not_called_up_to_date(browser, two_mugs):
+    page = browser.post(CHANGE, {"sku": "MUG", "quantity": 11}, follow=True).text
+
+    assert "Your cart is changed, but cannot be ordered like this: see below." in page
+    assert "Only 10 left. Please take fewer." in page
+    assert "up to date" not in page

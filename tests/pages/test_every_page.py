@@ -190,7 +190,7 @@ def test_a_wrong_password_says_so_and_does_not_say_which_half_was_wrong(client, 
     page = client.post("/accounts/login/", {"username": "shopper", "password": "wrong"})
 
     assert page.status_code == HTTPStatus.OK
-    assert "Please enter a correct username and password." in page.text
+    assert "We know nobody by that name and password." in page.text
     assert Markup(page.text).faults == []
 
 

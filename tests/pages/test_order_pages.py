@@ -105,7 +105,7 @@ def test_a_step_that_ended_the_order_is_not_shown_as_done(browser, shopper, stat
     assert (stages[list(Step).index(step)].word, stages[list(Step).index(step)].mark) == (word, "is-failed")
 
 
-@pytest.mark.parametrize(("status", "word"), [(Status.COMPLETED, "Done"), (Status.CANCELLED, "Not needed")])
+@pytest.mark.parametrize(("status", "word"), [(Status.COMPLETED, "Done"), (Status.CANCELLED, "Not done")])
 def test_nothing_is_under_way_in_an_order_that_has_ended(browser, shopper, status, word):
     order = make_order(customer=shopper, status=status)
     order.steps.update(state=StepState.RUNNING)

@@ -38,13 +38,13 @@ def test_staff_without_the_permission_see_no_form_and_start_nothing(client, cler
 
 
 @time_machine.travel(NOW, tick=False)
-def test_the_form_starts_as_the_last_week(client, analyst):
+def test_the_form_starts_as_the_week_that_ends_today(client, analyst):
     client.force_login(analyst)
 
     page = client.get(LIST).text
 
-    assert 'type="date" name="first" value="2026-03-03"' in page
-    assert 'type="date" name="last" value="2026-03-09"' in page
+    assert 'type="date" name="first" value="2026-03-04"' in page
+    assert 'type="date" name="last" value="2026-03-10"' in page
 
 
 def test_asking_for_a_report_leads_to_its_page(client, analyst):

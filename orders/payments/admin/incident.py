@@ -89,9 +89,9 @@ class IncidentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
         """A table for each side: the same words beside each other can be compared."""
         return format_html_join(
             "",
-            "<h3>{}</h3><table><tbody>{}</tbody></table>",
+            "<h3>{}</h3>{}",
             (
-                (SIDES.get(side, side), _rows(facts))
+                (SIDES.get(side, side), _tell(facts))
                 for side, facts in incident.detail.items()
                 if facts not in (None, "", [])
             ),
@@ -129,11 +129,16 @@ class IncidentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
         return close(self, request, incidents)
 
 
-def _rows(facts: Any) -> str:
+def _tell(facts: Any) -> str:
     """The facts of one side, a row for each; what is not a list of names and values is shown as it is."""
-    pairs = facts.items() if isinstance(facts, dict) else [("", facts)]
-    return format_html_join(
-        "",
-        '<tr><th scope="row">{}</th><td>{}</td></tr>',
-        ((name, value if isinstance(value, str | int) else json.dumps(value)) for name, value in pairs),
+    if not isinstance(facts, dict):
+        return format_html("<p>{}</p>", _words(facts))
+    rows = ((name, _words(value)) for name, value in facts.items())
+    return format_html(
+        "<table><tbody>{}</tbody></table>",
+        format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', rows),
     )
+
+
+def _words(value: Any) -> str | int:
+    return value if isinstance(value, str | int) else json.dumps(value)
