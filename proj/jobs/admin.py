@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django_celery_results.models import TaskResult
 
 from proj.jobs import subjects
-from proj.jobs.admin_actions import ACTIONS, jobs_of
+from proj.jobs.admin_actions import possible_for
 from proj.jobs.admin_audit import history_of
 from proj.jobs.admin_list import (
     CappedPaginator,
@@ -30,7 +30,6 @@ from proj.jobs.admin_timeline import tell
 from proj.jobs.console import length
 from proj.jobs.describing import arguments_of, state_of
 from proj.jobs.models import Job
-from proj.jobs.selecting import Selection
 from proj.jobs.why import why
 
 _SHOWN = 80  # characters of an error in the list
@@ -176,9 +175,7 @@ class JobAdmin(Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generi
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
         job: Job = context["original"]
-        this = Selection(ids=[job.pk])
-        possible = [name for name, action in ACTIONS.items() if jobs_of(action, this).exists()]
-        context |= {"operations": possible if self.has_operate_permission(request) else []}
+        context |= {"operations": possible_for(job) if self.has_operate_permission(request) else []}
         context |= {"timeline": tell(request, job.pk, job, None)}
         return super().render_change_form(request, context, *args, **options)
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from proj.jobs.admin_list import meant_by
 from proj.jobs.carrying_out import FASTEST, Order, among
-from proj.jobs.models import Job
+from proj.jobs.models import Job, State
 from proj.jobs.selecting import BATCH, Selection
 
 #: Jobs that are done at once, in the request that asks for it: one bite. More of them are an operation that the beats carry out.
@@ -103,6 +103,12 @@ def selected(request: HttpRequest) -> Selection:
 def jobs_of(action: Action, selection: Selection) -> QuerySet[Job]:
     """Return the selected jobs to which it can be done."""
     return selection.jobs().filter(among(action.name, selection))
+
+
+def possible_for(job: Job) -> list[str]:
+    """Return what can be done to one job, which is what :func:`proj.jobs.carrying_out.among` takes of one that is named."""
+    can = {"retry": job.state == State.DEAD, "cancel": True, "bury": job.state == State.QUEUED}
+    return [name for name in ACTIONS if can[name]]
 
 
 def preview(action: Action, selection: Selection) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from proj.jobs import admin_list, facts, ledger, subjects
+from proj.jobs.admin_actions import ACTIONS, jobs_of, possible_for
 from proj.jobs.models import AuditEntry, Job, Operation, State
+from proj.jobs.selecting import Selection
 from proj.jobs.subjects import Subject
 from proj.jobs.testing import drain, without_broker
 from tests.factories import make_user
@@ -462,3 +464,14 @@ def test_the_list_of_all_jobs_and_each_of_its_narrow_ones_reads_an_index(client,
         plans[query] = jobs.explain()
 
     assert {query: "Seq Scan" in plan for query, plan in plans.items()} == dict.fromkeys(plans, False)
+
+
+def test_what_can_be_done_to_a_job_is_what_an_action_would_take():
+    failed, running, waiting = dead(), claimed(add, 1), add.delay(2)
+
+    for job in Job.objects.all():
+        this = Selection(ids=[job.pk])
+        assert possible_for(job) == [
+            name for name, action in ACTIONS.items() if jobs_of(action, this).exists()
+        ]
+    assert states() == {failed.id: "dead", running.id: "running", waiting.id: "queued"}
