@@ -13,6 +13,10 @@ from proj.hooks.models import Attempt, Delivery, Endpoint
 from proj.hooks.replaying import SwitchedOff
 from proj.hooks.switching import switch_off_by_hand
 from proj.jobs import audit
+from proj.jobs.admin_list import CappedPaginator
+
+#: Rows in one request: each is a transaction of its own.
+MOST = 500
 
 
 class ReadOnly:
@@ -28,13 +32,24 @@ class ReadOnly:
         return False
 
 
+class ListAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    show_full_result_count = False
+    paginator = CappedPaginator
+
+    def are_too_many(self, request: HttpRequest, chosen: QuerySet[Any]) -> bool:
+        """Whether an action is asked to do more than one request should; the person is told."""
+        if chosen.count() <= MOST:
+            return False
+        self.message_user(request, f"Nothing was done: choose at most {MOST} at a time.", messages.ERROR)
+        return True
+
+
 @admin.register(Endpoint)
-class EndpointAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class EndpointAdmin(ListAdmin):
     list_display = ["public_id", "owner", "url", "failing_since", "disabled_at", "created_at"]
     list_filter = [("disabled_at", admin.EmptyFieldListFilter), ("failing_since", admin.EmptyFieldListFilter)]
     list_select_related = ["owner"]
     search_fields = ["=public_id", "url", "owner__username", "owner__email"]
-    show_full_result_count = False
     fields = [
         ("public_id", "owner", "created_at"),
         ("url", "description"),
@@ -50,6 +65,8 @@ class EndpointAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
 
     @admin.action(description="Switch off, and tell the owners by mail", permissions=["switch"])
     def switch_off(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
+        if self.are_too_many(request, endpoints):
+            return
         count = 0
         for endpoint in endpoints:
             with transaction.atomic():
@@ -66,13 +83,12 @@ class AttemptInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class DeliveryAdmin(ListAdmin):
     list_display = ["event_id", "kind", "endpoint", "state", "tries", "created_at", "settled_at", "error"]
     list_filter = ["state"]
     list_select_related = ["endpoint"]
     search_fields = ["=event_id", "=endpoint__public_id"]
     search_help_text = "A webhook-id (msg_...), or the id of an endpoint."
-    show_full_result_count = False
     fields = [
         ("event_id", "kind", "endpoint"),
         ("state", "tries", "error"),
@@ -90,6 +106,8 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Send selected deliveries again", permissions=["replay"])
     def replay(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
+        if self.are_too_many(request, deliveries):
+            return
         sent, off = 0, 0
         for delivery in deliveries.order_by("pk"):
             try:

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cryptography.fernet import InvalidToken
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
@@ -48,6 +49,8 @@ AT_ONCE = 2
 TURNS_PER_SECOND = 20
 #: An endpoint that fails is left alone for 2, 4, 8... seconds, at most 5 min: others need the threads that it would hold.
 LONGEST_QUIET = timedelta(minutes=5)
+#: A mistake in our settings is looked for again after so long.
+MENDED_WITHIN = timedelta(minutes=5)
 #: Clocks of hosts differ by so much; a delivery that is due within it is due.
 SKEW = timedelta(seconds=1)
 
@@ -96,13 +99,21 @@ def _begin(delivery_id: int) -> Try | None:
         delivery.leased_until = now + LEASE
         delivery.save(update_fields=["leased_until"])
         body = delivery.body.encode()
-        keys = endpoint.secrets(now)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Corner-Shop-Webhooks/1",
-            **signature_headers(keys, delivery.event_id, int(time.time()), body),
+            **signature_headers(_keys(endpoint, now), delivery.event_id, int(time.time()), body),
         }
         return Try(Attempt.objects.create(delivery=delivery, started_at=now), endpoint.url, body, headers)
+
+
+def _keys(endpoint: Endpoint, now: datetime) -> list[bytes]:
+    try:
+        return endpoint.secrets(now)
+    except InvalidToken as error:  # our own mistake: neither the delivery nor the endpoint is to blame
+        raise _later(
+            MENDED_WITHIN, "Its secret is under a SECRET_KEY that SECRET_KEY_FALLBACKS does not name."
+        ) from error
 
 
 def _wait_for_its_turn(endpoint: Endpoint, delivery: Delivery, now: datetime) -> None:

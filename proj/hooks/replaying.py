@@ -1,7 +1,7 @@
 """Sending again: one delivery, all that failed, or what has lost its job; and a ping, to try an endpoint out."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from celery import signature
 from django.db import transaction
@@ -17,6 +17,8 @@ from proj.jobs.models import State as JobState
 
 #: About a second of work for one sweep; the next takes the next.
 LIMIT = 1000
+#: What killed a job would kill the next as well: it gets its time to be mended, and one more dead job an hour is kept.
+MOURNED = timedelta(hours=1)
 
 
 class SwitchedOff(Exception):  # noqa: N818
@@ -52,14 +54,13 @@ def replay_failed(endpoint: Endpoint, *, since: datetime | None = None) -> int:
 
 
 def resume_waiting(limit: int = LIMIT) -> int:
-    """Owe the jobs of deliveries that are due and have none: they were replayed, or their job has died or was cancelled.
+    """Owe the jobs of deliveries that are due and have none: they were replayed, or their job was cancelled, or died a while ago.
 
     Returns how many there were. When there may be more, the rest follows at once.
     """
     now = timezone.now()
-    owed = Job.objects.exclude(state=JobState.DEAD).filter(
-        subject=Concat(Value("delivery:"), Cast(OuterRef("pk"), CharField()))
-    )
+    owed = Job.objects.filter(subject=Concat(Value("delivery:"), Cast(OuterRef("pk"), CharField())))
+    owed = owed.exclude(state=JobState.DEAD, created_at__lt=now - MOURNED)
     with transaction.atomic():
         due = Delivery.objects.pending().filter(due_at__lte=now).exclude(Exists(owed))
         waiting = list(

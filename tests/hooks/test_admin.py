@@ -5,6 +5,7 @@ from django.test import Client
 from django.utils import timezone
 
 from proj.accounts.models import Mail
+from proj.hooks import admin
 from proj.hooks.models import Delivery, State
 from proj.jobs.models import AuditEntry
 from proj.jobs.testing import drain
@@ -68,6 +69,20 @@ def test_staff_switch_off_and_it_is_told_and_written_down(tell, endpoint, ann):
     assert (entry.action, entry.target) == ("webhook.switch_off", f"endpoint:{endpoint.public_id}")
     assert "Switched off: 0." in act(client, ENDPOINTS, "switch_off", endpoint).text
     assert AuditEntry.objects.count() == 1
+
+
+def test_too_many_at_a_time_are_refused(tell, monkeypatch):
+    monkeypatch.setattr(admin, "MOST", 1)
+    tell()
+    Delivery.objects.filter(pk=tell().pk).update(state=State.FAILED)
+    client = signed_in(*SEEING, "replay_delivery")
+    chosen = list(Delivery.objects.values_list("pk", flat=True))
+
+    page = client.post(DELIVERIES, {"action": "replay", "_selected_action": chosen}, follow=True)
+
+    assert "Nothing was done: choose at most 1 at a time." in page.text
+    assert Delivery.objects.filter(state=State.FAILED).count() == 1
+    assert not AuditEntry.objects.exists()
 
 
 def test_staff_send_again_and_it_is_written_down(tell, endpoint, receiver):

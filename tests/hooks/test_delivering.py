@@ -289,6 +289,24 @@ def test_a_secret_that_leaked_ends_at_once(tell, receiver, made):
     assert receiver.posts[0].is_signed_with(new)
 
 
+def test_without_the_key_of_its_secret_a_delivery_waits_and_nobody_is_to_blame(
+    tell, receiver, endpoint, settings
+):
+    delivery, key = tell(), settings.SECRET_KEY
+    settings.SECRET_KEY = "another"
+
+    with pytest.raises(Postponed, match="SECRET_KEY_FALLBACKS"):
+        deliver(delivery.pk)
+
+    delivery.refresh_from_db()
+    endpoint.refresh_from_db()
+    assert (receiver.posts, delivery.tries, delivery.leased_until, endpoint.failures) == ([], 0, None, 0)
+    assert not Attempt.objects.exists()
+    settings.SECRET_KEY_FALLBACKS = [key]
+    deliver(delivery.pk)
+    assert len(receiver.posts) == 1
+
+
 def test_an_endpoint_that_is_off_gets_nothing(tell, receiver, endpoint):
     delivery = tell()
     switch_off_by_hand(endpoint.pk, "You have switched it off.")

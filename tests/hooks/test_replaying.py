@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from proj.hooks import kinds
 from proj.hooks.models import Delivery, State
-from proj.hooks.replaying import SwitchedOff, ping, replay_delivery, replay_failed, resume_waiting
+from proj.hooks.replaying import MOURNED, SwitchedOff, ping, replay_delivery, replay_failed, resume_waiting
 from proj.hooks.switching import switch_off_by_hand
 from proj.jobs.models import Job
 from proj.jobs.testing import assert_enqueued, drain
@@ -130,11 +130,16 @@ def test_what_has_lost_its_job_gets_another(tell, receiver):
     )
 
 
-def test_one_whose_job_is_dead_gets_another(tell):
+def test_one_whose_job_is_dead_gets_another_within_the_hour_and_not_one_with_each_sweep(tell):
     tell()
     Job.objects.update(state="dead")
+    assert resume_waiting() == 0
+
+    Job.objects.update(created_at=timezone.now() - MOURNED)
 
     assert resume_waiting() == 1
+    Job.objects.update(state="dead")
+    assert resume_waiting() == 0
 
 
 def test_many_that_wait_are_taken_in_turns(tell):
