@@ -61,7 +61,7 @@ class OperationForm(forms.Form):
     reason = forms.CharField(
         max_length=200,
         strip=True,
-        help_text="For whoever wonders later. Of a buried job it becomes the error.",
+        help_text="For whoever wonders later.",
     )
     per_second = forms.IntegerField(
         required=False,
@@ -80,6 +80,8 @@ class OperationForm(forms.Form):
 
     def __init__(self, action: Action, count: int, data: Any = None) -> None:
         super().__init__(data)
+        if action.name == "bury":
+            self.fields["reason"].help_text = "For whoever wonders later: it becomes their error."
         if count <= 1:
             del self.fields["per_second"]
         if count <= 1 or action.name != "retry":

@@ -22,9 +22,11 @@ class JobsConfig(AppConfig):
             retention,
             schedule_admin,  # noqa: F401
             schedules,
+            subjects,
             throughput,
         )
 
+        subjects.register("schedule", schedules.resolve)
         retention.register("unfinished chords", chords.purge)
         retention.register("skipped slots", schedules.purge_skipped_slots)
         retention.register("throughput", throughput.purge)

@@ -26,18 +26,30 @@ class Question(NamedTuple):
 
     action: str
     title: str
+    button: str
     consequence: str
     done: str = ""
 
 
 RUN = Question(
-    "run", "Run now", "Each of these runs once, now, beside its times. What it does may not be undone."
+    "run",
+    "Run these schedules now?",
+    "Yes, run now",
+    "Each of these runs once, now, beside its times. What it does may not be undone.",
 )
 ENABLE = Question(
-    "enable", "Enable", "They run at their times from now on. What was missed is not made up for.", "Enabled"
+    "enable",
+    "Enable these schedules?",
+    "Yes, enable",
+    "They run at their times from now on. What was missed is not made up for.",
+    "Enabled",
 )
 DISABLE = Question(
-    "disable", "Disable", "None of these runs until it is enabled again. What runs already ends.", "Disabled"
+    "disable",
+    "Disable these schedules?",
+    "Yes, disable",
+    "None of these runs until it is enabled again. What runs already ends.",
+    "Disabled",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from celery import Celery, current_app
+from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 from kombu.utils.json import loads
 
@@ -13,6 +14,7 @@ from proj.jobs.ledger import now as database_now
 from proj.jobs.message import SUBJECT
 from proj.jobs.models import SchedulePolicy, SkippedSlots
 from proj.jobs.slots import Clocked, Crontab, Interval, Solar, Timing
+from proj.jobs.subjects import Subject
 
 #: The namespace of the ids of scheduled jobs. Never to be changed: it is what makes a slot's job the same everywhere.
 NAMESPACE = UUID("8d0b6d0e-6f0c-5a1c-9a41-6d6c1b1f2f5e")
@@ -31,6 +33,14 @@ def job_id(schedule_id: int, slot: datetime) -> str:
 def subject(schedule_id: int) -> str:
     """Return what the jobs of a schedule are about."""
     return f"schedule:{schedule_id}"
+
+
+def resolve(identity: str) -> Subject | None:
+    """Return the schedule with a primary key, as what its jobs are about; it has a page for staff alone."""
+    if not (identity.isdecimal() and PeriodicTask.objects.filter(pk=identity).exists()):
+        return None
+    url = reverse("admin:django_celery_beat_periodictask_change", args=[identity])
+    return Subject(subject(int(identity)), None, url)
 
 
 def policy_of(schedule: PeriodicTask) -> SchedulePolicy:

@@ -1,10 +1,14 @@
 """The page of a result: it leads to what the task worked on, and to its job while there is one."""
 
+from uuid import uuid4
+
 import pytest
 from django.urls import reverse
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_results.models import TaskResult
 
 from proj.jobs import subjects
+from proj.jobs.schedules import run_now
 from proj.jobs.subjects import Subject
 from proj.jobs.testing import drain, without_broker
 from tests.console.people import member
@@ -62,3 +66,17 @@ def test_a_subject_that_is_gone_is_said(page, monkeypatch):
     drain()
 
     assert "order:42, which is not there any more" in page()
+
+
+def test_the_run_of_a_schedule_leads_to_it(page, client):
+    daily = CrontabSchedule.objects.create(minute="30", hour="4")
+    schedule = PeriodicTask.objects.create(name="x", task="jobprobes.add", args="[1]", crontab=daily)
+    run_now(schedule, uuid4())
+    address = f"/admin/django_celery_beat/periodictask/{schedule.pk}/change/"
+    label = f"schedule:{schedule.pk}"
+
+    assert client.get(reverse("admin:jobs_job_subject", args=[label])).url == address
+    drain()
+    assert f'<a href="{address}">{label}</a>' in page()
+    schedule.delete()
+    assert f"{label}, which is not there any more" in page()
