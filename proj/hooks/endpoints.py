@@ -12,8 +12,10 @@ from proj.hooks.models import Endpoint, State
 
 #: More than a person has systems; each event is written once for each.
 MAX_ENDPOINTS = 10
-#: How long the secret before the newest one signs too, so that a receiver can be given the new one without a gap.
+#: How long the secrets before the newest one sign too, so that a receiver can be given the new one without a gap.
 OVERLAP = timedelta(hours=24)
+#: And how many of them: the one that the receiver has, and those of answers that got lost on their way.
+OLD_SECRETS = 3
 
 
 class EndpointRefused(Exception):  # noqa: N818
@@ -83,17 +85,17 @@ def change_endpoint(
 
 
 def rotate_secret(endpoint: Endpoint, *, overlap: timedelta = OVERLAP) -> str:
-    """Give an endpoint another secret and return it, once. The one before it signs too, for as long as `overlap`.
+    """Give an endpoint another secret and return it, once. Those before it sign too, for as long as `overlap`.
 
-    An `overlap` of zero ends the old one at once: for a secret that somebody else has.
+    An `overlap` of zero ends them at once: for a secret that somebody else has.
     """
     secret = signing.new_secret()
     with transaction.atomic():
-        stored = Endpoint.objects.locked().get(pk=endpoint.pk)
-        stored.old_secret = stored.secret if overlap else ""
-        stored.old_secret_until = timezone.now() + overlap if overlap else None
+        stored, now = Endpoint.objects.locked().get(pk=endpoint.pk), timezone.now()
+        stored.old_secrets = stored.sealed_secrets(now)[:OLD_SECRETS] if overlap else []
+        stored.old_secret_until = now + overlap if overlap else None
         stored.secret = signing.seal(secret)
-        stored.save(update_fields=["secret", "old_secret", "old_secret_until"])
+        stored.save(update_fields=["secret", "old_secrets", "old_secret_until"])
     return secret
 
 
@@ -102,7 +104,7 @@ def delete_endpoint(endpoint: Endpoint) -> None:
     with transaction.atomic():
         stored = Endpoint.objects.locked().get(pk=endpoint.pk)
         now = timezone.now()
-        stored.owner, stored.secret, stored.old_secret, stored.old_secret_until = None, "", "", None
+        stored.owner, stored.secret, stored.old_secrets, stored.old_secret_until = None, "", [], None
         stored.disabled_at, stored.disabled_because = now, "It was deleted."
         stored.save()
         stored.deliveries.pending().update(

@@ -16,7 +16,7 @@ from proj.accounts.models import Mail
 from proj.hooks import delivering
 from proj.hooks.delivering import AT_ONCE, DELAYS, GIVE_UP_AFTER, deliver
 from proj.hooks.emitting import emit
-from proj.hooks.endpoints import MAX_ENDPOINTS, create_endpoint, delete_endpoint, rotate_secret
+from proj.hooks.endpoints import MAX_ENDPOINTS, OLD_SECRETS, create_endpoint, delete_endpoint, rotate_secret
 from proj.hooks.models import Attempt, Endpoint, State
 from proj.hooks.switching import switch_off_by_hand, switch_on
 from proj.jobs import ledger
@@ -279,8 +279,24 @@ def test_both_secrets_sign_while_one_replaces_the_other(tell, receiver, made):
     assert receiver.posts[1].is_signed_with(new)
 
 
+def test_a_secret_whose_answer_was_lost_is_replaced_once_more_and_the_receiver_goes_on_with_its_own(
+    tell, receiver, made
+):
+    endpoint, old = made
+    rotated = [rotate_secret(endpoint) for _ in range(OLD_SECRETS)]
+    deliver(tell().pk)
+    assert all(receiver.posts[0].is_signed_with(secret) for secret in (old, *rotated))
+
+    newest = rotate_secret(endpoint)
+    deliver(tell().pk)
+
+    assert receiver.posts[1].is_signed_with(newest)
+    assert not receiver.posts[1].is_signed_with(old)
+
+
 def test_a_secret_that_leaked_ends_at_once(tell, receiver, made):
     endpoint, old = made
+    rotate_secret(endpoint)
     new = rotate_secret(endpoint, overlap=timedelta(0))
 
     deliver(tell().pk)

@@ -107,10 +107,10 @@ def delete_webhook(request: HttpRequest, endpoint_id: UUID) -> None:
 def rotate_webhook_secret(
     request: HttpRequest, endpoint_id: UUID, body: RotateIn, response: HttpResponse
 ) -> dict[str, Any]:
-    """Give an endpoint another secret. For 24 hours each message has two signatures, unless the old one is to end.
+    """Give an endpoint another secret. For 24 hours each message is signed with the old one, too, unless that is to end.
 
-    There is no Idempotency-Key here either: the answer shows the secret. Whoever does not get the answer asks again; then the
-    one that nobody has seen is the old one.
+    There is no Idempotency-Key here either: the answer shows the secret. Whoever does not get the answer asks again: the last
+    three secrets before the newest sign too, so that a receiver goes on with the one that it has.
     """
     endpoint = own_endpoint(request, endpoint_id)
     secret = endpoints.rotate_secret(endpoint, overlap=timedelta(0) if body.end_old_now else OVERLAP)

@@ -93,7 +93,7 @@ class EndpointOut(Schema):
     failing_since: datetime | None = Field(
         description="The first failure since the last success. After 3 days: off."
     )
-    old_secret_until: datetime | None = Field(description="The old secret signs too until then.")
+    old_secret_until: datetime | None = Field(description="Old secrets sign too until then.")
     created_at: datetime
 
 

@@ -33,8 +33,8 @@ class Endpoint(models.Model):
     description = models.CharField(max_length=100, blank=True)
     kinds = ArrayField(models.CharField(max_length=KIND_LENGTH), help_text="What it wants to be told.")
     secret = models.TextField(editable=False, help_text="Encrypted.")
-    old_secret = models.TextField(
-        blank=True, editable=False, help_text="Encrypted; signs as well until it ends."
+    old_secrets = ArrayField(
+        models.TextField(), default=list, editable=False, help_text="Encrypted; they sign too until they end."
     )
     old_secret_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -61,9 +61,11 @@ class Endpoint(models.Model):
     def is_on(self) -> bool:
         return self.owner_id is not None and self.disabled_at is None
 
+    def sealed_secrets(self, now: datetime) -> list[str]:
+        """What is stored of the secrets that sign now: the newest, and those before it while they are still honoured."""
+        has_old = self.old_secret_until is not None and now < self.old_secret_until
+        return [self.secret, *(self.old_secrets if has_old else ())]
+
     def secrets(self, now: datetime) -> list[bytes]:
-        """The keys that sign what is sent now: the newest, and the one before it while that is still honoured."""
-        sealed = [self.secret]
-        if self.old_secret and self.old_secret_until is not None and now < self.old_secret_until:
-            sealed.append(self.old_secret)
-        return [signing.unseal(secret) for secret in sealed]
+        """The keys that sign what is sent now."""
+        return [signing.unseal(secret) for secret in self.sealed_secrets(now)]
