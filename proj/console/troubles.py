@@ -42,7 +42,7 @@ def _of_processes(seen: "Dashboard") -> list[Trouble]:
         found.append(
             Trouble("bad", text, "#queues", "See to Redis. Once it answers, everything goes on by itself.")
         )
-    gone = [each.hostname for each in seen.everybody if each.is_gone]
+    gone = [each.hostname for each in seen.everybody if each.is_gone and not each.is_beat]
     if gone:
         text = f"{_these(gone)} {'has' if len(gone) == 1 else 'have'} not been heard of for a while."
         hint = "Their jobs go to others within seconds. If nobody has stopped them, their logs say why they went."
@@ -55,7 +55,7 @@ def _of_queues(seen: "Dashboard") -> list[Trouble]:
     for queue in seen.queues:
         start = f"Start one: celery -A proj worker --queues={queue.name}."
         if queue.paused is not None:
-            text = f"{queue.name} is paused by {queue.paused.by}: {queue.paused.reason}"
+            text = f"{queue.name} is paused by {queue.paused.by}: {queue.paused.reason.rstrip('.')}."
             told = ("warn", text, "When the reason is gone, resume it on its page.")
         elif queue.level == "bad":
             told = ("bad", f"Jobs wait in {queue.name}, and no worker takes from it.", start)

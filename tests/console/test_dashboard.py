@@ -106,10 +106,20 @@ def test_a_worker_that_is_not_heard_of_is_said_and_counts_no_more(operator, mann
     assert (queue(operator, "io").consumers, queue(operator, "io").level) == (0, "warn")
 
 
+def test_a_beat_that_is_gone_is_no_trouble_beside_one_that_is_there(operator, manned):
+    attendance.tell("old-beat@host", queues=[], takes=[], pool="beat", size=0)
+    Worker.objects.filter(hostname="old-beat@host").update(seen_at=timezone.now() - timedelta(seconds=20))
+    assert troubles(operator) == []
+
+    Worker.objects.filter(hostname="beat@host").update(seen_at=timezone.now() - timedelta(seconds=20))
+    [(level, text)] = troubles(operator)
+    assert (level, text.partition(":")[0]) == ("bad", "No beat is running")
+
+
 def test_a_pause_is_said_with_who_and_why(client, operator, manned):
     pausing.pause("bulk", by=ANN, reason="a <bad> import")
 
-    assert troubles(operator) == [("warn", "bulk is paused by ann: a <bad> import")]
+    assert troubles(operator) == [("warn", "bulk is paused by ann: a <bad> import.")]
     assert "a &lt;bad&gt; import" in client.get("/admin/").content.decode()
 
 
