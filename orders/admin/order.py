@@ -19,7 +19,7 @@ from orders.admin.listing import Listing
 from orders.admin.operations import Operation, tell_after, why_not_cancel, why_not_refund
 from orders.admin.readonly import ReadOnly
 from orders.admin.refunding import refund_view
-from orders.admin.story import tell
+from orders.admin.story import Story, tell
 from orders.balance import ROWS, read_balance
 from orders.errors import NotStuck, TooLate
 from orders.models import Order
@@ -96,11 +96,12 @@ class OrderAdmin(ReadOnly, Listing):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
         order: Order = context["original"]
-        context |= {"operations": self._operations(request, order), "refunds": read_balance(order).refunds}
-        context |= {"story": tell(order, request.user)}
+        story = tell(order, request.user)
+        context |= {"operations": self._operations(request, order, story), "story": story}
+        context |= {"refunds": read_balance(order).refunds}
         return super().render_change_form(request, context, *args, **options)
 
-    def _operations(self, request: HttpRequest, order: Order) -> list[Operation]:
+    def _operations(self, request: HttpRequest, order: Order, story: Story) -> list[Operation]:
         """What this person may do with an order, each with why it is not possible now."""
         allowed = []
         if self.has_cancel_permission(request):
@@ -108,7 +109,11 @@ class OrderAdmin(ReadOnly, Listing):
         if self.has_refund_permission(request):
             allowed.append(Operation("refund", "Give money back", why_not_refund(read_balance(order))))
         if self.has_resume_permission(request):
-            allowed.append(Operation("resume", "Set it going again", services.why_not_resume(order)))
+            allowed.append(
+                Operation(
+                    "resume", "Set it going again", services.why_not_resume(order, is_owed=story.is_owed)
+                )
+            )
         return allowed
 
     # --- who may do what ----------------------------------------------------------------------------------------------

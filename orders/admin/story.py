@@ -17,7 +17,7 @@ from orders.admin.story_rows import Entry, Link
 from orders.balance import read_balance
 from orders.models import Order
 from orders.payments.models import WebhookEvent
-from proj.jobs.models import AuditEntry, Job
+from proj.jobs.models import AuditEntry, Job, State
 
 #: Of each kind the newest so many: an order has some ten of each, and a page has an end.
 MOST = 100
@@ -25,10 +25,11 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Story:
-    """`is_cut` says that some kind has more entries than are shown."""
+    """`is_cut` says that some kind has more entries than are shown, `is_owed` that the ledger will still run one of its jobs."""
 
     entries: list[Entry]
     is_cut: bool
+    is_owed: bool
 
 
 def tell(order: Order, user: AbstractBaseUser | AnonymousUser) -> Story:
@@ -73,7 +74,8 @@ def tell(order: Order, user: AbstractBaseUser | AnonymousUser) -> Story:
     ]
     entries.sort(key=lambda entry: entry.at, reverse=True)
     read = (events, mails, incidents, hints, jobs, results, deeds)
-    return Story(entries, any(len(rows) >= MOST for rows in read))
+    is_owed = any(job.subject == own and job.state != State.DEAD for job in jobs)
+    return Story(entries, any(len(rows) >= MOST for rows in read), is_owed)
 
 
 def links_for(user: AbstractBaseUser | AnonymousUser) -> Link:

@@ -53,11 +53,14 @@ def resume_order(order_id: int, *, actor: str) -> Order:
         return order
 
 
-def why_not_resume(order: Order) -> str:
-    """Why there is nothing to set going again, as a sentence; empty if there is."""
+def why_not_resume(order: Order, *, is_owed: bool | None = None) -> str:
+    """Why there is nothing to set going again, as a sentence; empty if there is.
+
+    `is_owed` says whether the ledger will still run a job of the order, for whoever knows; else it is asked.
+    """
     if order.is_final:
         return "It has ended."
-    if _owed().filter(subject=f"order:{order.pk}").exists():
+    if _owed().filter(subject=f"order:{order.pk}").exists() if is_owed is None else is_owed:
         return "Its next step is waiting for a worker or a next try, or is running."
     return ""
 

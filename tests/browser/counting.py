@@ -16,9 +16,10 @@ def tell_queries(
     def answer(request: HttpRequest) -> HttpResponseBase:
         queries = count()
 
-        def run(execute: Callable[..., Any], *arguments: Any) -> Any:
-            next(queries)
-            return execute(*arguments)
+        def run(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+            if "django_content_type" not in sql:  # Django remembers them for as long as the process lives
+                next(queries)
+            return execute(sql, *arguments)
 
         with connection.execute_wrapper(run):
             response = get_response(request)

@@ -1,7 +1,6 @@
 """Every page: who sees it, and where it is in the scene. Pages of the admin's models are found, not listed."""
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from django.contrib import admin
@@ -51,8 +50,16 @@ PAGES = [
     PageOf("account-recovery-codes", "shopper", "/accounts/2fa/recovery-codes/"),
     PageOf("account-security-keys", "shopper", "/accounts/2fa/webauthn/"),
     PageOf("account-tokens", "shopper", "/accounts/tokens/"),
-    PageOf("webhooks", "shopper", "/hooks/"),
     PageOf("account-revoke", "shopper", "/accounts/tokens/{token}/revoke/"),
+    PageOf("webhooks", "shopper", "/hooks/"),
+    PageOf("webhooks-none", "staff", "/hooks/"),
+    PageOf("webhook", "shopper", "/hooks/{endpoint}/"),
+    PageOf("webhook-edit", "shopper", "/hooks/{endpoint}/edit/"),
+    PageOf("webhook-secret", "shopper", "/hooks/{endpoint}/secret/"),
+    PageOf("webhook-off", "shopper", "/hooks/{endpoint}/off/"),
+    PageOf("webhook-delete", "shopper", "/hooks/{endpoint}/delete/"),
+    PageOf("webhook-replay", "shopper", "/hooks/{endpoint}/replay/"),
+    PageOf("webhook-delivery", "shopper", "/hooks/{endpoint}/{delivery}/"),
     PageOf("reports", "admin", "/reports/"),
     PageOf("report", "admin", "/reports/{report}/"),
     PageOf("admin-dashboard", "admin", "/admin/"),
@@ -64,6 +71,9 @@ PAGES = [
 ]
 #: Apps of which the admin is as they came, but for our style sheet; their pages cost a minute and tell nothing new.
 AS_THEY_CAME = {"account", "auth", "mfa"}
+#: Kinds of schedules that the shop has none of, and whose forms are as they came; and those of which a row is among `PAGES`.
+WITHOUT_ROW = {f"django_celery_beat.{kind}schedule" for kind in ("clocked", "interval", "solar")}
+WITHOUT_ROW |= {"jobs.job", "orders.order"}
 #: Models in Django's admin, which has two pages for each: the list, and one row.
 MODELS = sorted(
     model._meta.label_lower for model in admin.site._registry if model._meta.app_label not in AS_THEY_CAME
@@ -72,21 +82,18 @@ MODELS = sorted(
 
 def model_pages(label: str) -> list[PageOf]:
     path = f"/admin/{label.replace('.', '/')}/"
-    return [PageOf(f"admin-{label}", "admin", path), PageOf(f"admin-{label}-row", "admin", f"{path}*")]
+    pages = [PageOf(f"admin-{label}", "admin", path), PageOf(f"admin-{label}-row", "admin", f"{path}*")]
+    return pages[:1] if label in WITHOUT_ROW else pages
 
 
 ALL = [*PAGES, *(page for label in MODELS for page in model_pages(label))]
 
 
 def path_of(page: PageOf, scene: Scene, admin_person: Person) -> str:
-    """Return where a page is; "" for the row of a list that has none."""
+    """Return where a page is."""
     path = page.path.format(**vars(scene))
     if not path.endswith("*"):
         return path
     rows = re.findall(rf'href="({re.escape(path[:-1])}[^/"?]+/change/)', admin_person.get(path[:-1]).text)
-    return rows[0] if rows else ""
-
-
-def names() -> Iterator[str]:
-    for page in ALL:
-        yield page.name
+    assert rows, f"{path[:-1]} lists nothing"
+    return rows[0]

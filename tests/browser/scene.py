@@ -21,6 +21,11 @@ SECRET = re.compile(r'id="secret">\s*([A-Z2-7]+)')
 JOB = re.compile(r"/admin/jobs/job/([0-9a-f-]{36})/change/")
 ORDER = re.compile(r"/admin/orders/order/(\d+)/change/")
 REVOKE = re.compile(r"/accounts/tokens/(\d+)/revoke/")
+INCIDENT = re.compile(r"/admin/payments/incident/(\d+)/change/")
+#: Where the shopper's system is said to listen: a name that leads nowhere, by RFC 2606.
+RECEIVER = {"url": "https://till.example.invalid/hooks", "events": ["order.paid"]}
+#: As often as there is work, in a shop as quiet as this one.
+LIMIT = {"task": "media.process_avatar", "runs": "1000", "per": "1", "reason": "The disks are slow today."}
 #: What ends an order, and what its money is done with when it is over.
 ENDS = {"completed", "payment_failed", "cancelled", "refunded", "rejected", "out_of_stock"}
 
@@ -36,6 +41,8 @@ class Scene:
     order_pk: str  # of the refunded one
     report: str
     token: str
+    endpoint: str  # whose receiver nobody finds
+    delivery: str
     job: str  # dead
 
 
@@ -47,6 +54,7 @@ def set_up(shop: Shop) -> Iterator[Scene]:
     completed = shopper.order({skus[0]: 2, skus[1]: 1, skus[2]: 4}, express=True)
     declined = shopper.order({skus[3]: 1}, card="pm_card_chargeDeclinedInsufficientFunds")
     refunded = shopper.order({skus[4]: 3, skus[5]: 1}, card="pm_card_mastercard")
+    unlucky = shopper.order({skus[6]: 1}, card="pm_card_refundFail")
     with PICTURE.open("rb") as picture:
         shopper.call("POST", "/avatars", files={"image": ("flower.jpg", picture)})
     for sku in skus[:3]:
@@ -55,16 +63,22 @@ def set_up(shop: Shop) -> Iterator[Scene]:
         person.prove()
     token = _make_token(shopper)
     _protect(shopper)
-    for order in (completed, declined, refunded):
+    endpoint = str(shopper.call("POST", "/webhooks", json=RECEIVER)["id"])
+    delivery = str(shopper.call("POST", f"/webhooks/{endpoint}/ping")["id"])
+    admin.post("/admin/jobs/taskrate/add/", LIMIT)
+    for order in (completed, declined, refunded, unlucky):
         _wait(shopper, order, ENDS)
     report = _build_report(admin)
+    _give_back(admin, unlucky)
     order_pk = _give_back(admin, refunded)
+    eventually(lambda: INCIDENT.search(admin.get("/admin/payments/incident/").text))
+    eventually(lambda: "was not found" in shopper.get(f"/hooks/{endpoint}/{delivery}/").text)
     admin.post(QUEUE, {"switch": "pause", "reason": "The provider announced an hour of maintenance."})
     try:
-        job = _bury(admin, shopper, skus[6])
+        job = _bury(admin, shopper, skus[6:8])
         waiting = shopper.order({skus[7]: 2, skus[8]: 1})
         _wait(shopper, waiting, {"reserved"})
-        yield Scene(completed, declined, refunded, waiting, order_pk, report, token, job)
+        yield Scene(completed, declined, refunded, waiting, order_pk, report, token, endpoint, delivery, job)
     finally:
         admin.post(QUEUE, {"switch": "resume", "reason": ""})
 
@@ -120,10 +134,12 @@ def _give_back(admin: Person, order: str) -> str:
     return found[1]
 
 
-def _bury(admin: Person, shopper: Person, sku: str) -> str:
-    """Order something whose charge cannot begin, and end that job as dead; return its id."""
-    _wait(shopper, shopper.order({sku: 1}), {"reserved"})
-    [job] = eventually(lambda: find_jobs(admin, "queue=io&state=queued&task=orders.charge_order"))[:1]
-    said = {"action": "bury", "_selected_action": job, "confirmed": "yes", "reason": "Placed by mistake."}
-    admin.post("/admin/jobs/job/", said)
-    return str(job)
+def _bury(admin: Person, shopper: Person, skus: list[str]) -> str:
+    """Order things whose charges cannot begin, and end those jobs as dead, one a second; return the id of the last."""
+    for sku in skus:
+        _wait(shopper, shopper.order({sku: 1}), {"reserved"})
+    jobs = find_jobs(admin, "queue=io&state=queued&task=orders.charge_order")
+    said = {"confirmed": "yes", "reason": "Placed by mistake.", "per_second": 1}
+    admin.post("/admin/jobs/job/", said | {"action": "bury", "_selected_action": jobs})
+    eventually(lambda: set(jobs) <= set(find_jobs(admin, "state=dead")))
+    return jobs[-1]

@@ -1,14 +1,12 @@
-"""What a shopper does, from the first page to the goods and the picture, as a shopper does it."""
+"""What a shopper does, from the first page to the goods, as a shopper does it."""
 
 import re
 
 from playwright.sync_api import expect
 
-from proj.servers.environment import BASE_DIR
 from tests.browser.shopping import fill_the_cart, place_the_order, sign_up
 from tests.browser.window import Complaints
 
-PICTURE = BASE_DIR / "proj" / "demo" / "data" / "pictures" / "flower2.jpg"
 STEPS = [
     "Check the order",
     "Set the goods aside",
@@ -48,32 +46,3 @@ def test_a_card_that_is_declined_ends_the_order_in_words(window):
     expect(page.locator("#progress")).to_contain_text("Your card has insufficient funds.")
     expect(page.locator("#progress")).to_contain_text("You have not been charged.")
     expect(page.locator("#progress")).to_contain_text("Payment failed")
-
-
-def test_a_picture_becomes_five_thumbnails_before_ones_eyes(window, shop):
-    page = window()
-    complaints = Complaints(page, shop.url)
-    sign_up(page)
-    page.get_by_role("link", name="Profile").first.click()
-    page.locator("input[type=file]").set_input_files(PICTURE)
-    page.get_by_role("button", name=re.compile("^(Upload|Use)")).click()
-
-    thumbnails = page.locator("#thumbnails img")
-    expect(thumbnails).to_have_count(5)
-
-    for thumbnail in thumbnails.all():
-        expect(thumbnail).to_have_js_property("complete", True)
-        assert thumbnail.evaluate("image => image.naturalWidth") > 0
-    assert complaints == []
-
-
-def test_what_is_no_picture_is_refused_in_words(window, tmp_path):
-    page = window()
-    sign_up(page)
-    page.goto("/profile/")
-    (tmp_path / "cat.jpg").write_bytes(b"This is no picture at all.")
-    page.locator("input[type=file]").set_input_files(tmp_path / "cat.jpg")
-    page.get_by_role("button", name=re.compile("^(Upload|Use)")).click()
-
-    expect(page.locator("main")).to_contain_text("This is not a JPEG, PNG, WebP, GIF or AVIF picture.")
-    expect(page.locator("#thumbnails img")).to_have_count(0)

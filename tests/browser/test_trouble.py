@@ -25,6 +25,7 @@ def order_held_at_its_payment(page: Page, shop: Shop) -> None:
     fill_the_cart(page, 1)
     place_the_order(page)
     expect(page.locator("#progress")).to_contain_text("Your goods are set aside for you.")
+    expect(page.locator("#progress")).to_contain_text("Payments are paused for the moment.")
 
 
 def test_a_worker_killed_while_the_page_watches_costs_a_moment_and_no_click(window, shop):
