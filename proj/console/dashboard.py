@@ -17,7 +17,7 @@ from proj.console.timetable import Line, timetable
 from proj.console.troubles import LINES, SLOW, Trouble, judge
 from proj.jobs import bell, ledger, pausing
 from proj.jobs.broker import Broker
-from proj.jobs.models import AuditEntry, Operation, PausedQueue
+from proj.jobs.models import AuditEntry, Operation, PausedQueue, TaskRate
 from proj.jobs.models.audit import BY_HAND
 from proj.queues import PURPOSES
 
@@ -53,6 +53,7 @@ class Dashboard:
     queues: Sequence[Queue]
     everybody: Sequence[Attendant]  # workers and beats
     dead: Dead
+    slowed: Sequence[TaskRate]  # tasks whose jobs wait for their turn
     schedules: Sequence[Line] | None  # None: not for this person's eyes, here and below
     incidents: Mapping[str, Sequence[Incident]]
     operations: Sequence[Operation]
@@ -69,6 +70,7 @@ def gather(user: User | AnonymousUser) -> Dashboard:
         queues=_queues(now, everybody),
         everybody=everybody,
         dead=facts.dead(),
+        slowed=facts.slowed(now),
         schedules=timetable(facts.schedules(), now)
         if user.has_perm("django_celery_beat.view_periodictask")
         else None,

@@ -9,7 +9,7 @@ from django_celery_beat.models import PeriodicTask
 
 from proj.jobs.attendance import BEAT, GONE_AFTER
 from proj.jobs.ledger.statements import run
-from proj.jobs.models import QueueMinute
+from proj.jobs.models import QueueMinute, TaskRate
 from proj.jobs.schedules import TIMINGS
 
 #: Jobs of a queue are counted up to here, three times: "more than 1,000" tells that it is long, and the broker's own count
@@ -110,21 +110,24 @@ class Dead(NamedTuple):
 
 def dead() -> Dead:
     """Return how many jobs are dead, and of what."""
-    [(size,)] = run(
-        "SELECT count(*) FROM (SELECT FROM jobs_job WHERE state = 'dead' ORDER BY created_at DESC LIMIT %s) AS dead",
-        [MOST_DEAD_COUNTED],
-    )
     rows = run(
         r"""
         SELECT task, regexp_replace(left(error, 200), '[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]+', '#', 'g') AS words,
-               count(*), max(created_at), min(created_at)
+               count(*), max(created_at), min(created_at),
+               (SELECT count(*) FROM (SELECT FROM jobs_job WHERE state = 'dead'
+                                       ORDER BY created_at DESC LIMIT %s) AS dead)
           FROM (SELECT task, error, created_at FROM jobs_job WHERE state = 'dead'
                  ORDER BY created_at DESC LIMIT %s) AS newest
          GROUP BY task, words ORDER BY count(*) DESC, task, words LIMIT %s
         """,
-        [MOST_DEAD, KINDS],
+        [MOST_DEAD_COUNTED, MOST_DEAD, KINDS],
     )
-    return Dead(size, [Kind(*row) for row in rows])
+    return Dead(rows[0][-1] if rows else 0, [Kind(*row[:-1]) for row in rows])
+
+
+def slowed(now: datetime) -> Sequence[TaskRate]:
+    """Return the rates for which jobs wait. One that nobody waits for is as somebody wants it, and no news."""
+    return list(TaskRate.objects.filter(booked_until__gt=now).order_by("task"))
 
 
 class Attendant(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 from proj.console import facts
@@ -86,6 +87,10 @@ def _of_work(seen: "Dashboard") -> list[Trouble]:
     if late:
         hint = "A beat enqueues each within two seconds: is one running, and what does its log say?"
         found.append(Trouble("bad", f"{_these(late)} should have run by now.", "#schedules", hint))
+    for rate in seen.slowed:
+        url = reverse("admin:jobs_taskrate_change", args=[quote(rate.pk)])
+        text = f"Jobs wait for their turn: {rate}, because: {rate.reason.rstrip('.')}."
+        found.append(Trouble("warn", text, url, "When the reason is gone, raise the rate or take it away."))
     if seen.dead.size:
         count = (
             f"{facts.MOST_DEAD_COUNTED:,} or more jobs are"

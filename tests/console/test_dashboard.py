@@ -22,7 +22,7 @@ from proj.console.templatetags import console
 from proj.jobs import attendance, bell, ledger, pausing
 from proj.jobs.audit import Actor
 from proj.jobs.broker import Broker
-from proj.jobs.models import AuditEntry, Job, Operation, QueueMinute, Worker
+from proj.jobs.models import AuditEntry, Job, Operation, QueueMinute, TaskRate, Worker
 from proj.jobs.testing import drain, without_broker
 from proj.queues import WORKERS
 from tests.console.people import member, staff
@@ -121,6 +121,18 @@ def test_a_pause_is_said_with_who_and_why(client, operator, manned):
 
     assert troubles(operator) == [("warn", "bulk is paused by ann: a <bad> import.")]
     assert "a &lt;bad&gt; import" in client.get("/admin/").content.decode()
+
+
+def test_a_rate_is_said_while_jobs_wait_for_it(client, operator, manned):
+    rate = TaskRate.objects.create(task="jobprobes.add", runs=1, per=60, reason="they asked.")
+    assert troubles(operator) == []
+
+    TaskRate.objects.update(booked_until=ledger.now() + timedelta(minutes=1))
+
+    text = "Jobs wait for their turn: jobprobes.add: at most 1 a minute, because: they asked."
+    assert troubles(operator) == [("warn", text)]
+    href = re.search(r'href="([^"]*)" id="trouble-1"', client.get("/admin/").content.decode())[1]
+    assert client.get(href).context["original"] == rate
 
 
 def test_jobs_that_wait_for_long_are_said(operator, manned):
