@@ -116,9 +116,8 @@ def _queues(now: datetime, everybody: Sequence[Attendant]) -> list[Queue]:
     return queues
 
 
-_looking = (
-    threading.local()
-)  # a connection to the broker for each thread of the web server: they cannot share one
+#: A connection to the broker for each thread of the web server: they cannot share one.
+_looking = threading.local()
 
 
 def _held(queues: Sequence[str]) -> Mapping[str, int]:

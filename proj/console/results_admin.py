@@ -4,7 +4,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import quote, unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,6 +12,7 @@ from django_celery_results import admin as upstream
 from django_celery_results.models import GroupResult, TaskResult
 
 from proj.jobs import subjects
+from proj.jobs.admin_audit import history_of
 from proj.jobs.admin_list import CappedPaginator
 from proj.jobs.admin_timeline import tell
 from proj.jobs.describing import meta_of
@@ -65,6 +66,15 @@ class ResultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
         job = Job.objects.filter(pk=result.task_id).defer("message").first()
         context |= {"timeline": tell(request, result.task_id, job, result)}
         return super().render_change_form(request, context, *args, **options)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to what people did to the job, for those who may read it: nobody changes a result."""
+        result = self.get_object(request, unquote(object_id))
+        if result is None or not request.user.has_perm("jobs.view_auditentry"):
+            return super().history_view(request, object_id, extra_context)
+        return history_of(f"job:{result.task_id}")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

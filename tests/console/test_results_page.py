@@ -11,7 +11,7 @@ from proj.jobs import subjects
 from proj.jobs.schedules import run_now
 from proj.jobs.subjects import Subject
 from proj.jobs.testing import drain, without_broker
-from tests.console.people import member
+from tests.console.people import member, staff
 from tests.jobs.probes import add, refuse
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +58,17 @@ def test_what_an_app_knows_of_a_task_is_enough(page, monkeypatch):
 
     assert '<a href="/profile/">avatar:7</a>' in shown
     assert "ended: nothing is owed" in shown
+
+
+def test_the_history_of_a_result_is_what_people_did_to_its_job(client, page):
+    job = add.delay(1)
+    drain()
+    history = reverse("admin:django_celery_results_taskresult_history", args=[TaskResult.objects.get().pk])
+
+    assert client.get(history).url == f"/admin/jobs/auditentry/?target=job%3A{job.id}"
+
+    client.force_login(staff("view_taskresult"))
+    assert client.get(history).status_code == 200
 
 
 def test_a_subject_that_is_gone_is_said(page, monkeypatch):
