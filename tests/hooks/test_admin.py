@@ -1,5 +1,7 @@
 """Webhooks in the back office: staff see them, and do what they may do; it is written down."""
 
+import uuid
+
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -69,6 +71,18 @@ def test_staff_switch_off_and_it_is_told_and_written_down(tell, endpoint, ann):
     assert (entry.action, entry.target) == ("webhook.switch_off", f"endpoint:{endpoint.public_id}")
     assert "Switched off: 0." in act(client, ENDPOINTS, "switch_off", endpoint).text
     assert AuditEntry.objects.count() == 1
+
+
+def test_a_delivery_is_found_by_its_id_and_by_that_of_its_endpoint(tell, endpoint):
+    first, second = tell(), tell()
+    client = signed_in(*SEEING)
+
+    def found(term: str) -> set[Delivery]:
+        return set(client.get(DELIVERIES, {"q": term}).context["cl"].result_list)
+
+    assert found(first.event_id) == {first}
+    assert found(str(endpoint.public_id)) == found(" ") == {first, second}
+    assert found(str(uuid.uuid4())) == found("msg_0") == set()
 
 
 def test_too_many_at_a_time_are_refused(tell, monkeypatch):
