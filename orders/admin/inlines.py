@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.forms import BaseInlineFormSet
+from django.http import HttpRequest
 
 from orders.admin.readonly import ReadOnly
 from orders.models import OrderLine, OrderStep
@@ -20,6 +21,10 @@ class RowsOfOrder(BaseInlineFormSet):  # type: ignore[type-arg]  # generic for m
 
 class Inline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic for mypy only
     formset = RowsOfOrder
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  Django's signature
+        """All: the form of a row that nobody may change would otherwise be made, and its calendars loaded."""
+        return self.fields
 
 
 class OrderLineInline(Inline):
