@@ -15,18 +15,14 @@ from proj.jobs.ledger.claiming import (
     Claim,
     Fenced,
     NotOwed,
-    bury,
     claim,
     current_claim,
     disown,
-    finish,
     hold,
     note,
-    postpone,
     reassert,
-    release,
-    retry,
 )
+from proj.jobs.ledger.finishing import bury, finish, postpone, release, retry
 from proj.jobs.ledger.operating import (
     Cancelled,
     Dropped,
