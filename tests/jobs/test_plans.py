@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from proj.jobs import ledger
-from proj.jobs.ledger import claiming, recording, statements
+from proj.jobs.ledger import claiming, finishing, recording, statements
 from proj.jobs.message import Message
 from proj.jobs.results import Outcome
 
@@ -48,7 +48,7 @@ def nodes(long_table, monkeypatch) -> Callable[[Callable[[], object]], list[dict
             cursor.execute(sql, params)
             return cursor.rowcount, cursor.fetchall() if cursor.description else []
 
-    for module in (claiming, recording):
+    for module in (claiming, finishing, recording):
         monkeypatch.setattr(module, "run_prepared", run_visibly)
 
     def nodes(ask):
