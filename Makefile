@@ -49,8 +49,8 @@ check: $(VENV)/ready  ## Django's own checks, and no migration left unmade
 	$(RUN) manage.py makemigrations --check --dry-run
 
 .PHONY: pytest
-pytest: $(VENV)/ready  ## the tests, three at a time: they wait for processes more than they compute
-	$(RUN) -m pytest -n 3 --dist loadgroup
+pytest: $(VENV)/ready  ## the tests, two at a time
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 .PHONY: chromium
 chromium: $(VENV)/ready
