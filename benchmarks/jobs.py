@@ -33,7 +33,7 @@ import psycopg  # noqa: E402
 import redis  # noqa: E402
 
 from benchmarks.job_runtimes.contender import Contender  # noqa: E402
-from proj.servers.lifetime import provide  # noqa: E402
+from proj.servers.lifetime import SERVERS, Lease  # noqa: E402
 
 PLAIN = {"DJANGO_SETTINGS_MODULE": "benchmarks.job_runtimes.plain_settings"}
 #: The module of each, and its environment.
@@ -68,16 +68,25 @@ def main() -> None:
         folder.chmod(0o755)  # PostgreSQL's own user passes through
         os.environ["VAR_DIR"] = str(folder / "var")
         os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
-        os.environ.update(provide(folder / "var"))
-        contenders = [contender(name, number, folder) for number, name in enumerate(arguments.only)]
+        # Left before the folder is deleted, which has what is needed to stop them.
+        servers = Lease(folder / "var", [name for name in SERVERS if not os.environ.get(name)])
+        os.environ.update(servers.enter())
         try:
-            for one in contenders:
-                one.ask("prepare")
-                one.start()
-            measure(contenders, arguments)
+            compare(arguments, folder)
         finally:
-            for one in contenders:
-                one.end()
+            servers.leave()
+
+
+def compare(arguments: argparse.Namespace, folder: Path) -> None:
+    contenders = [contender(name, number, folder) for number, name in enumerate(arguments.only)]
+    try:
+        for one in contenders:
+            one.ask("prepare")
+            one.start()
+        measure(contenders, arguments)
+    finally:
+        for one in contenders:
+            one.end()
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
