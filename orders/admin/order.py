@@ -30,7 +30,6 @@ from proj.jobs import audit
 MOST = 100
 #: What the page of one order has as tables, and its story tells as well: read once, for both.
 SHOWN = ("lines", "incidents", "steps")
-LONGEST = 200  # characters of a reason
 
 
 @admin.register(Order)
@@ -170,8 +169,14 @@ class OrderAdmin(ReadOnly, Listing):
     def _write_down(request: HttpRequest, action: str, before: Order, after: Order) -> None:
         """Put into the audit log what a person has done to an order, in the transaction in which it is done."""
         was, now = ({"status": order.status} for order in (before, after))
-        reason = request.POST.get("why", "").strip()[:LONGEST]
-        audit.record(audit.by(request), action, f"order:{after.pk}", reason=reason, before=was, after=now)
+        audit.record(
+            audit.by(request),
+            action,
+            f"order:{after.pk}",
+            reason=audit.why(request, "why"),
+            before=was,
+            after=now,
+        )
 
     def _choose(self, request: HttpRequest, orders: QuerySet[Order]) -> list[Order]:
         """The orders to work on; none, with a message, if there are more than one request should take."""

@@ -1,32 +1,21 @@
-# ruff: noqa: ARG002  the signatures are Django's
-from typing import Any
-
 from django.db.models import Model
 from django.forms import Media
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+
+from proj.jobs import admin_readonly
 
 #: The scripts of lists and their actions. Those of forms, and jQuery for them, have nothing to do: 38 kB.
 NEEDED = ("/core.js", "/actions.js")
 
 
-class ReadOnly:
+class ReadOnly(admin_readonly.ReadOnly):
     """For what only services write: everything can be seen, nothing changed."""
 
     @property
     def media(self) -> Media:
         media = super().media  # type: ignore[misc]  # of the ModelAdmin, or the inline, that it is mixed into
         return Media(css=media._css, js=[each for each in media._js if each.endswith(NEEDED)])  # noqa: SLF001
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def link(row: Model, text: object = None) -> str:

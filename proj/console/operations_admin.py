@@ -13,11 +13,12 @@ from django.views.decorators.http import require_POST
 from proj.jobs import audit, carrying_out
 from proj.jobs.admin_audit import history_of
 from proj.jobs.admin_list import CappedPaginator
+from proj.jobs.admin_readonly import ReadOnly
 from proj.jobs.models import Operation
 
 
 @admin.register(Operation)
-class OperationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class OperationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     change_form_template = "admin/console/operation.html"
     list_display = ["created_at", "verb", "state", "looked_at", "expected", "actor", "reason"]
     list_filter = ["state"]
@@ -89,12 +90,3 @@ class OperationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.operate_job")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Operation | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Operation | None = None) -> bool:
-        return False

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: Messages that are shown: as many as somebody reads.
 PEEKED = 20
-_LONGEST = 200  # characters of a reason
 
 
 class QueuePage:
@@ -60,7 +59,7 @@ class QueuePage:
         """Pause or resume, once for however many people press at once."""
         if not request.user.has_perm("jobs.pause_queue"):
             raise PermissionDenied
-        reason = request.POST.get("reason", "").strip()[:_LONGEST]
+        reason = audit.why(request)
         by, here = audit.by(request), HttpResponseRedirect(reverse("admin:queue", args=[name]))
         match request.POST.get("switch"):
             case "pause" if not reason:

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002  the signatures are Django's
 """Results as people read them. Not to be deleted by hand: an id whose SUCCESS is gone could be enqueued again."""
 
 from typing import Any
@@ -14,6 +13,7 @@ from django_celery_results.models import GroupResult, TaskResult
 from proj.jobs import subjects
 from proj.jobs.admin_audit import history_of
 from proj.jobs.admin_list import CappedPaginator
+from proj.jobs.admin_readonly import ReadOnly
 from proj.jobs.admin_timeline import tell
 from proj.jobs.describing import meta_of
 from proj.jobs.models import Job
@@ -24,9 +24,10 @@ admin.site.unregister(GroupResult)
 
 
 @admin.register(TaskResult)
-class ResultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class ResultAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """Listed and narrowed by what has an index: at a million results the rest takes seconds."""
 
+    change_form_template = "admin/jobs/timeline_change_form.html"
     fieldsets = [("Where it belongs", {"fields": ["about", "owed"]}), *upstream.TaskResultAdmin.fieldsets]
     readonly_fields = ["about", "owed"]
     list_display = ["task_id", "task_name", "status", "worker", "date_done"]
@@ -75,12 +76,3 @@ class ResultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
         if result is None or not request.user.has_perm("jobs.view_auditentry"):
             return super().history_view(request, object_id, extra_context)
         return history_of(f"job:{result.task_id}")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -15,22 +15,10 @@ from proj.hooks.replaying import SwitchedOff
 from proj.hooks.switching import switch_off_by_hand
 from proj.jobs import audit
 from proj.jobs.admin_list import CappedPaginator
+from proj.jobs.admin_readonly import ReadOnly
 
 #: Rows in one request: each is a transaction of its own.
 MOST = 500
-
-
-class ReadOnly:
-    """Everything can be seen, nothing changed but by the actions."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ListAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only

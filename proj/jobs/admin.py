@@ -26,6 +26,7 @@ from proj.jobs.admin_list import (
     meaning_of,
 )
 from proj.jobs.admin_operating import Operating
+from proj.jobs.admin_readonly import ReadOnly
 from proj.jobs.admin_timeline import tell
 from proj.jobs.console import length
 from proj.jobs.describing import arguments_of, state_of
@@ -37,7 +38,7 @@ _SHORT = 8  # of an id: enough to tell two of them apart
 
 
 @admin.register(Job)
-class JobAdmin(Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class JobAdmin(ReadOnly, Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """Everything is read from the ledger, and written by it alone."""
 
     list_display = ["task", "short_id", "shown_state", "queue", "about", "short_error", "attempt", "age"]
@@ -161,15 +162,6 @@ class JobAdmin(Operating, admin.ModelAdmin):  # type: ignore[type-arg]  # generi
         return history_of(f"job:{object_id}")
 
     # --- who may do what ----------------------------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:  # noqa: ARG002
-        return False
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any

@@ -11,8 +11,6 @@ from django.urls import reverse
 from proj.jobs import audit
 from proj.jobs.audit import Change
 
-_LONGEST = 200  # characters of a reason
-
 
 class Audited:
     """A mixin for a ModelAdmin: what is added, changed or deleted is written down in the same transaction."""
@@ -38,7 +36,7 @@ class Audited:
                     audit.by(request),
                     f"{self.audited_as}.{verb}",
                     self.audit_target(obj),
-                    reason=now.get("reason") or request.POST.get("why", "").strip()[:_LONGEST],
+                    reason=now.get("reason") or audit.why(request, "why"),
                     before=before,
                     after=after,
                 )

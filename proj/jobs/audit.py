@@ -33,7 +33,12 @@ __all__ = [
     "by_command",
     "record",
     "record_each",
+    "why",
 ]
+
+
+#: Characters of a reason; the fields that ask for one say so, too.
+LONGEST = 200
 
 
 class Actor(NamedTuple):
@@ -59,6 +64,11 @@ class UnaccompaniedError(RuntimeError):
 def by(request: HttpRequest, origin: str = ADMIN) -> Actor:
     """Return who sent a request."""
     return Actor(request.user.get_username(), request.user.pk, origin)
+
+
+def why(request: HttpRequest, field: str = "reason") -> str:
+    """Return the reason that a request gives, in a field of its form; empty if it gives none."""
+    return request.POST.get(field, "").strip()[:LONGEST]
 
 
 def by_command() -> Actor:

@@ -18,8 +18,6 @@ from proj.jobs import audit
 from proj.jobs.audit import Change
 from proj.jobs.schedules import run_now, start_anew
 
-_LONGEST = 200  # characters of a reason
-
 
 class Question(NamedTuple):
     """What is asked before something is done to schedules."""
@@ -87,7 +85,7 @@ class Switching:
             start_anew([schedule.pk for schedule in schedules])
             deeds = [Change(self.audit_target(schedule), was, now) for schedule in schedules]
             audit.record_each(
-                audit.by(request), f"schedule.{question.action}", deeds, reason=_reason(request)
+                audit.by(request), f"schedule.{question.action}", deeds, reason=audit.why(request)
             )
         self.message_user(request, f"{question.done}: {len(schedules)}.", messages.SUCCESS)
         return None
@@ -131,12 +129,8 @@ class Switching:
                 job = run_now(schedule, request_id)
                 ran = {"job": job, "task": schedule.task, "args": schedule.args, "kwargs": schedule.kwargs}
                 target = self.audit_target(schedule)
-                audit.record(audit.by(request), "schedule.run", target, reason=_reason(request), after=ran)
+                audit.record(audit.by(request), "schedule.run", target, reason=audit.why(request), after=ran)
         except Exception as error:  # noqa: BLE001  whatever is wrong with this one, the person is told, and the others run
             self.message_user(request, f"{schedule.name} cannot run: {error}", messages.ERROR)
         else:
             self.message_user(request, f"{schedule.name} runs as job {job}.", messages.SUCCESS)
-
-
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:_LONGEST]
