@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from proj.servers.environment import BASE_DIR
-from tests.browser.shop import Person, Shop, eventually
+from tests.browser.shop import Person, Shop
+from tests.waiting import eventually
 
 PICTURE = BASE_DIR / "proj" / "demo" / "data" / "pictures" / "flower2.jpg"
 QUEUE, ACTIVATE = "/admin/queues/io/", "/accounts/2fa/totp/activate/"

@@ -5,9 +5,7 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,19 +17,11 @@ from proj.servers.environment import BASE_DIR
 from proj.servers.lifetime import SERVERS, Lease
 from proj.servers.records import MARK, read_records, running
 from proj.servers.state import free_port
+from tests.waiting import eventually
 
 READY_SECONDS = 150  # a dozen processes on two slow cores; 15 s on a laptop
 TIMEOUT = 30  # seconds for an answer
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return what `condition` returns once it is true; fail when it is not within `seconds`."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        pause.wait(0.1)
-    return value
 
 
 class Person:

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.scene import ENDS, ORDER, in_stock
-from tests.browser.shop import eventually
 from tests.browser.test_trouble import let_go_of, order_held_at_its_payment
+from tests.waiting import eventually
 
 
 def test_an_order_is_cancelled_after_a_question_and_the_page_says_what_becomes_of_the_money(window, shop):

@@ -5,9 +5,9 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.scene import PICTURE, find_jobs
-from tests.browser.shop import eventually
 from tests.browser.shopping import sign_up
 from tests.browser.window import Complaints
+from tests.waiting import eventually
 
 WAITING = "Your picture has arrived and waits for its turn."
 

@@ -2,9 +2,10 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.shop import Shop, eventually
+from tests.browser.shop import Shop
 from tests.browser.shopping import fill_the_cart, place_the_order
 from tests.browser.window import Complaints
+from tests.waiting import eventually
 
 DONE = "All done. Thank you for your order."
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 
-from tests.workers.processes import PATIENCE, PROJECT, eventually
+from tests.waiting import PATIENCE, eventually
+from tests.workers.processes import PROJECT
 
 
 class Process:

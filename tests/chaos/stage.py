@@ -20,7 +20,7 @@ from tests.chaos import faults, judge
 from tests.chaos.effects import Effects
 from tests.chaos.processes import Nursery, Process
 from tests.chaos.proxy import Proxy
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 TABLES = """
     DROP TABLE IF EXISTS chaos_promise, chaos_business;

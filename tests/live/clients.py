@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import requests
 
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 
 class Event(NamedTuple):

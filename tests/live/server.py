@@ -11,7 +11,7 @@ import psutil
 import requests
 
 from proj.servers import processes
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 PROJECT = Path(__file__).parent.parent.parent
 REQUESTS = 4  # threads for requests, beside those for streams

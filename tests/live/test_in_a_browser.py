@@ -14,7 +14,7 @@ from orders.states import Status
 from tests.browser import chromium
 from tests.factories import make_order
 from tests.live.server import Server
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(chromium.find() is None, reason="no browser")
 #: Milliseconds for anything to appear: half a second, where the machine is not busy.

@@ -13,7 +13,7 @@ from orders.states import Status, Step, StepState
 from proj.api.models import Token
 from tests.factories import make_order, make_user
 from tests.live.clients import Listener
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 
 def move(order: Order, status: Status) -> float:

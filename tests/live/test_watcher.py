@@ -15,7 +15,7 @@ from proj.live.watcher import NoRoom, NoRoomForPerson, Watcher
 from reports.live import REPORT
 from reports.models import Report
 from tests.factories import make_order, make_user
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 
 class Things:

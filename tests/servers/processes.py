@@ -1,11 +1,7 @@
 """What tests ask of real processes."""
 
 import os
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -27,13 +23,3 @@ def bare_environment(**more: str) -> dict[str, str]:
 def marked(var_dir: Path) -> list[psutil.Process]:
     """Every live process that a supervisor of ``var_dir`` started, and what these started."""
     return [process for processes in running(var_dir, []).values() for process in processes]
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return what ``condition`` returns once it is true; fail when it is not within ``seconds``."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        pause.wait(0.05)
-    return value

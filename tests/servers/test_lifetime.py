@@ -15,7 +15,8 @@ from proj.servers.lifetime import SERVERS, Lease, provide
 from proj.servers.postgres import Postgres
 from proj.servers.redis import Redis
 from proj.servers.state import LOOPBACK, load_endpoint
-from tests.servers.processes import bare_environment, eventually
+from tests.servers.processes import bare_environment
+from tests.waiting import eventually
 
 
 def ask(urls: dict[str, str], sql: str) -> str:

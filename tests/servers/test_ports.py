@@ -11,7 +11,7 @@ from proj.servers.processes import SOURCE, Process
 from proj.servers.redis import Redis
 from proj.servers.state import LOOPBACK, free_port, listen
 from proj.servers.supervisor import Supervisor
-from tests.servers.processes import eventually
+from tests.waiting import eventually
 
 # Serves on the socket that it inherited, and ends after the first answer.
 ONE_ANSWER = """

@@ -9,7 +9,8 @@ from proj.servers import child
 from proj.servers.processes import PROVIDER, SOURCE, WORKER, Process
 from proj.servers.records import read_records
 from proj.servers.supervisor import Supervisor
-from tests.servers.processes import eventually, marked
+from tests.servers.processes import marked
+from tests.waiting import eventually
 
 # Says that it is up; at SIGTERM says its name and ends.
 POLITE = """

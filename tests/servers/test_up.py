@@ -14,7 +14,8 @@ from proj.servers.environment import BASE_DIR
 from proj.servers.lifetime import SERVERS
 from proj.servers.records import read_records
 from proj.servers.state import LOOPBACK, free_port
-from tests.servers.processes import bare_environment, eventually, marked, output
+from tests.servers.processes import bare_environment, marked, output
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.workers, pytest.mark.timeout(300)]
 

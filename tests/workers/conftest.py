@@ -19,7 +19,8 @@ from redis import Redis
 from proj.jobs.dispatcher import Dispatcher
 from proj.queues import PURPOSES, WORKERS
 from tests.sandbox import shared_sandbox
-from tests.workers.processes import Process, Worker, eventually
+from tests.waiting import eventually
+from tests.workers.processes import Process, Worker
 
 __all__ = ["shared_sandbox"]  # a fixture is found by its name here
 

@@ -5,30 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from celery import current_app
 
+from tests.waiting import PATIENCE, eventually
+
 PROJECT = Path(__file__).parent.parent.parent
-PATIENCE = 30  # seconds; everything here takes well under ten on an idle machine
-
-Found = TypeVar("Found")
-
-
-def eventually(look: Callable[[], Found], *, seconds: float = PATIENCE, why: str = "") -> Found:
-    """Look until what is seen is true, and return it.
-
-    Raises:
-        AssertionError: it was not within ``seconds``.
-    """
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain. {why}"
-        time.sleep(0.05)
-    return found
 
 
 class Process:

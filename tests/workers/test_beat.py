@@ -7,7 +7,8 @@ import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from django_celery_results.models import TaskResult
 
-from tests.workers.processes import Process, eventually
+from tests.waiting import eventually
+from tests.workers.processes import Process
 
 # Seconds from the click to the first run at the new pace. Beat looks at least every 2 s and the new interval is 1 s;
 # the rest is for a busy machine. Measured here: 1.3 to 3.8 s.

@@ -6,8 +6,8 @@ import signal
 
 from celery.result import AsyncResult
 
+from tests.waiting import eventually
 from tests.workers import probes
-from tests.workers.processes import eventually
 
 
 def test_a_task_whose_worker_is_killed_runs_again_on_another(bare_shop, ended, tmp_path):

@@ -15,7 +15,7 @@ from proj.hooks.sending import TOTAL
 from proj.queues import WORKERS
 from tests.factories import make_product, make_user
 from tests.hooks.receiver import answer, receiving
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 THREADS = next(group.concurrency for group in WORKERS if "hooks" in group.queues)
 

@@ -8,7 +8,7 @@ from orders import services
 from orders.models import Order, Sale
 from orders.services import LineRequest
 from tests.factories import make_product, make_user
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 HOME = {
     "orders.validate_order": "default@test",

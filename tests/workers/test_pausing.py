@@ -5,9 +5,9 @@ from celery import chain
 from proj.jobs import pausing
 from proj.jobs.audit import Actor
 from proj.jobs.models import Job, Worker
+from tests.waiting import eventually
 from tests.workers.conftest import dispatching
 from tests.workers.probes import child, echo, until_free
-from tests.workers.processes import eventually
 
 ANN = Actor("ann", None, "admin")
 

@@ -1,8 +1,8 @@
 import pytest
 
 from proj.queues import PURPOSES
+from tests.waiting import eventually
 from tests.workers import probes
-from tests.workers.processes import eventually
 
 
 @pytest.mark.parametrize("queue", PURPOSES)

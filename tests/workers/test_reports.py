@@ -10,7 +10,7 @@ from django_celery_results.models import ChordCounter, TaskResult
 from reports import making, services
 from reports.models import Report
 from tests.factories import make_order, make_user
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture

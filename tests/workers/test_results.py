@@ -3,8 +3,8 @@ import json
 import pytest
 from celery.result import AsyncResult
 
+from tests.waiting import eventually
 from tests.workers import probes
-from tests.workers.processes import eventually
 
 
 def test_a_task_runs_and_its_result_is_in_the_database(shop, ended):

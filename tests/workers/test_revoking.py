@@ -4,8 +4,8 @@ import pytest
 from celery.exceptions import TaskRevokedError
 
 from proj.jobs.models import Job
+from tests.waiting import eventually
 from tests.workers.probes import echo, stoppable, until_free
-from tests.workers.processes import eventually
 
 
 def test_a_job_that_was_revoked_with_no_worker_there_is_not_run_by_one_that_starts(bare_shop):

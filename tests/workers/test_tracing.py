@@ -3,8 +3,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.factories import make_user
+from tests.waiting import eventually
 from tests.workers import probes
-from tests.workers.processes import eventually
 
 
 def lines_of_bulk(shop, **wanted: str) -> Iterator[dict[str, Any]]:

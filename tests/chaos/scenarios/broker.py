@@ -9,7 +9,7 @@ from redis import RedisError
 
 from tests.chaos import faults
 from tests.chaos.scenarios.scenario import Outcome, Play, scenario
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 
 @scenario("C1 web killed between commit and publish", "lost", short=True)

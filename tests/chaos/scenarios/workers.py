@@ -7,7 +7,7 @@ import time
 from proj.jobs.ledger.statements import run
 from tests.chaos import faults
 from tests.chaos.scenarios.scenario import Outcome, Play, scenario
-from tests.workers.processes import eventually
+from tests.waiting import eventually
 
 
 @scenario("C6 every worker killed with 50 tasks in hand and waiting", "rescue", short=True)

@@ -1,7 +1,6 @@
 """Payments that settle later, lists while they grow, amounts that are special, and books of an earlier version."""
 
 import sqlite3
-import time
 from contextlib import closing
 
 import pytest
@@ -9,6 +8,7 @@ import stripe
 
 from orders.payments.sandbox.schema import FIRST
 from tests.sandbox import Sandbox
+from tests.waiting import eventually
 
 LATER = [
     ("pm_card_settlesLater", "gbp", "succeeded", None),
@@ -39,11 +39,12 @@ def buy(
 
 def settled(sandbox: Sandbox, reference: str) -> stripe.PaymentIntent:
     sandbox.settle_now()
-    deadline = time.monotonic() + 15
-    while (intent := sandbox.client().v1.payment_intents.retrieve(reference)).status == "processing":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return intent
+
+    def look() -> stripe.PaymentIntent | None:
+        intent = sandbox.client().v1.payment_intents.retrieve(reference)
+        return None if intent.status == "processing" else intent
+
+    return eventually(look, 15)
 
 
 @pytest.mark.parametrize(("card", "currency", "status", "decline_code"), LATER)

@@ -1,10 +1,10 @@
 import json
-import time
 
 import pytest
 import stripe
 
 from tests.sandbox import Sandbox
+from tests.waiting import eventually
 
 
 def buy(sandbox: Sandbox, card: str = "pm_card_visa", **extra: object) -> stripe.PaymentIntent:
@@ -22,11 +22,12 @@ def charge_of(sandbox: Sandbox, intent: stripe.PaymentIntent) -> stripe.Charge:
 
 def wait_for_status(sandbox: Sandbox, reference: str, status: str) -> stripe.Refund:
     sandbox.settle_now()
-    deadline = time.monotonic() + 15
-    while (found := sandbox.client().v1.refunds.retrieve(reference)).status != status:
-        assert time.monotonic() < deadline, found.status
-        time.sleep(0.02)
-    return found
+
+    def look() -> stripe.Refund | None:
+        refund = sandbox.client().v1.refunds.retrieve(reference)
+        return refund if refund.status == status else None
+
+    return eventually(look, 15, why=f"{reference} does not become {status}")
 
 
 def test_without_an_amount_everything_goes_back(shared_sandbox):

@@ -7,6 +7,7 @@ import stripe
 
 from tests.endpoint import WebhookEndpoint, webhook_endpoint
 from tests.sandbox import SECRET, Sandbox
+from tests.waiting import eventually
 
 PAID = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
 
@@ -31,13 +32,6 @@ def buy(sandbox: Sandbox, card: str = "pm_card_visa", **extra: object) -> stripe
     return sandbox.client().v1.payment_intents.create(params)
 
 
-def wait_until(fulfilled) -> None:
-    deadline = time.monotonic() + 15
-    while not fulfilled():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_each_event_is_sent_once_and_signed(wired, endpoint):
     intent = buy(wired, metadata={"order": "7"})
     posts = endpoint.wait_for(lambda posts: len(posts) == 3)
@@ -48,7 +42,7 @@ def test_each_event_is_sent_once_and_signed(wired, endpoint):
             "7",
             intent.last_response.request_id,
         )
-    wait_until(lambda: wired.undelivered() == 0)
+    eventually(lambda: wired.undelivered() == 0, 15)
     assert {(each.tries, each.status, each.done) for each in wired.deliveries()} == {(1, 200, 1)}
 
 
@@ -65,7 +59,7 @@ def test_a_webhook_is_sent_again_until_it_is_accepted(wired, endpoint):
     posts = endpoint.wait_for(lambda posts: len(posts) == 7)
     assert sorted({post.kind for post in posts}) == sorted(PAID)
     assert len({post.event["id"] for post in posts}) == 3
-    wait_until(lambda: wired.undelivered() == 0)
+    eventually(lambda: wired.undelivered() == 0, 15)
     assert ({each.status for each in wired.deliveries()}, sum(each.tries for each in wired.deliveries())) == (
         {200},
         7,
@@ -78,7 +72,7 @@ def test_a_sandbox_that_was_killed_goes_on_delivering(tmp_path, endpoint):
         url = gone.url
     sandbox.start(webhook=url)
     intent = buy(sandbox)
-    wait_until(lambda: [each.tries > 0 for each in sandbox.deliveries()] == [True] * 3)
+    eventually(lambda: [each.tries > 0 for each in sandbox.deliveries()] == [True] * 3, 15)
     assert [(each.status, each.done) for each in sandbox.deliveries()] == [(None, 0)] * 3
     sandbox.kill()
     sandbox.start(webhook=endpoint.url)

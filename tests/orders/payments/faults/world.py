@@ -24,6 +24,7 @@ from tests.chaos.effects import Effects
 from tests.chaos.processes import Nursery, Process
 from tests.orders.payments.faults import passing
 from tests.sandbox import KEY, SECRET, Sandbox, sign
+from tests.waiting import eventually
 
 Found = TypeVar("Found")
 
@@ -154,11 +155,7 @@ class World:
     @staticmethod
     def poll(look: Callable[[], Found]) -> Found:
         """Look until what is seen is true, a hundred times a second: all of this is over in a moment."""
-        deadline = time.monotonic() + 30
-        while not (found := look()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return found
+        return eventually(look, pause=0.01)
 
     # --- time --------------------------------------------------------------------------------------------------------
 
