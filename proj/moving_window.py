@@ -9,8 +9,9 @@ Redis away: nothing is counted and nothing is refused. What is limited goes on w
 
 import logging
 import time
+from collections.abc import Callable
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from limits import RateLimitItemPerSecond
@@ -25,11 +26,12 @@ QUIET_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 
-class Count(NamedTuple):
-    """What came of counting once."""
 
-    allowed: bool
+class Room(NamedTuple):
+    """How much room a window has."""
+
     left: int  # how many more there may be now
     reset: float  # seconds until the oldest that counts no longer does
 
@@ -46,7 +48,7 @@ class MovingWindow:
     def __init__(self, name: str, seconds: int, what: str) -> None:
         self._name, self._seconds, self._what = name, seconds, what
 
-    def count(self, most: int, *whose: str) -> Count | None:
+    def take(self, most: int, *whose: str) -> bool | None:
         """Count one, if there is room for it.
 
         Args:
@@ -54,12 +56,21 @@ class MovingWindow:
             whose: each has a window of its own.
 
         Returns:
-            None while Redis is away.
+            Whether there was room; None while Redis is away.
         """
+        return self._counter().ask(lambda limiter: limiter.hit(_Limit(most, self._seconds), *whose))
+
+    def room(self, most: int, *whose: str) -> Room | None:
+        """Look at a window without counting; see :meth:`take`. None while Redis is away."""
+        stats = self._counter().ask(
+            lambda limiter: limiter.get_window_stats(_Limit(most, self._seconds), *whose)
+        )
+        return None if stats is None else Room(max(stats.remaining, 0), stats.reset_time - time.time())
+
+    def _counter(self) -> "_Counter":
         transport = settings.CELERY_BROKER_TRANSPORT_OPTIONS
         prefix = f"{transport.get('global_keyprefix', '')}{self._name}"
-        counter = _counter(settings.CELERY_BROKER_URL, prefix, self._what)
-        return counter.count(_Limit(most, self._seconds), whose)
+        return _counter(settings.CELERY_BROKER_URL, prefix, self._what)
 
 
 class _Limit(RateLimitItemPerSecond):
@@ -77,17 +88,17 @@ class _Counter:
         self._quiet_until = 0.0
         self._away = False
 
-    def count(self, limit: _Limit, whose: tuple[str, ...]) -> Count | None:
+    def ask(self, question: Callable[[MovingWindowRateLimiter], Answer]) -> Answer | None:
+        """Return the answer to a question; None if Redis does not give one, or lately did not."""
         if time.monotonic() < self._quiet_until:
             return None
         try:
-            allowed = self._limiter.hit(limit, *whose)
-            stats = self._limiter.get_window_stats(limit, *whose)
+            answer = question(self._limiter)
         except (RedisError, OSError, ValueError) as error:  # the last: a broker that is no Redis
             self._note_absence(error)
             return None
         self._note_presence()
-        return Count(allowed, max(stats.remaining, 0), stats.reset_time - time.time())
+        return answer
 
     @cached_property
     def _limiter(self) -> MovingWindowRateLimiter:

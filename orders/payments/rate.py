@@ -18,7 +18,7 @@ def take(what: str, *, per_second: int) -> float:
     Returns:
         0 if the call may be made, which it also may while Redis is away; else the seconds until there is room.
     """
-    counted = _CALLS.count(per_second, what)
-    if counted is None or counted.allowed:
+    if _CALLS.take(per_second, what) is not False:
         return 0.0
-    return max(counted.reset, 0.001)  # it may have come free meanwhile
+    room = _CALLS.room(per_second, what)
+    return max(room.reset, 0.001) if room else 0.0  # at least that: it may have come free meanwhile

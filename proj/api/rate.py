@@ -81,8 +81,9 @@ def count(request: HttpRequest) -> Taken | None:
         policy, who = "anonymous", f"address:{BaseThrottle().get_ident(request)}"
     rates: Mapping[str, int] = settings.API_RATES
     quota = rates[policy]
-    counted = _CALLS.count(quota, policy, who)
-    if counted is None:
+    allowed = _CALLS.take(quota, policy, who)
+    room = _CALLS.room(quota, policy, who)
+    if allowed is None or room is None:
         return None
-    reset = min(max(math.ceil(counted.reset), 1), WINDOW)
-    return Taken(policy, quota, counted.left, reset, counted.allowed)
+    reset = min(max(math.ceil(room.reset), 1), WINDOW)
+    return Taken(policy, quota, room.left, reset, allowed)
