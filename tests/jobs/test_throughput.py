@@ -20,6 +20,13 @@ def _without_broker():
         yield
 
 
+@pytest.fixture(autouse=True)
+def _nothing_was_added_up(db):
+    """A beat of other tests, which ends after the last of them, may have added something up for good."""
+    QueueMinute.objects.all().delete()
+    TaskResult.objects.all().delete()
+
+
 def rows():
     return list(QueueMinute.objects.order_by("minute", "queue").values_list("queue", "succeeded", "failed"))
 
